@@ -1,0 +1,154 @@
+//! One file per subcommand; what they share is here.
+
+mod compile;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use abslrp::{lrp, onnx};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Rewrites ONNX models so that they explain themselves.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Args),
+}
+
+/// What a command has to say, and whether all it checked holds.
+pub struct Report {
+    /// For people.
+    pub text: String,
+    /// For machines.
+    pub json: serde_json::Value,
+    /// Whether to say it to a machine.
+    pub as_json: bool,
+    /// Whether every check held.
+    pub holds: bool,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The file.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
+    /// The graph, or what was asked of it.
+    #[error("{}: {source}", path.display())]
+    Lrp {
+        /// The model.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<lrp::Error>,
+    },
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Failure {
+    fn lrp<E: Into<lrp::Error>>(path: &Path) -> impl FnOnce(E) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Lrp { path, source: Box::new(source.into()) }
+    }
+}
+
+/// Parses the command line and runs it: exit code 0 when the work is done and every check holds, 1
+/// when not, 2 for wrong usage.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Compile(args) => args.run(),
+    };
+    match result {
+        Ok(report) => {
+            let text = if report.as_json {
+                format!("{:#}\n", report.json)
+            } else {
+                report.text
+            };
+            // A reader that has seen enough closes the pipe: no reason to complain.
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+            if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A progress bar in bytes for work over a second, on a terminal only.
+pub fn progress(what: &'static str) -> impl Fn(u64, u64) {
+    let begin = Instant::now();
+    let bar = ProgressBar::hidden();
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    move |done, total| {
+        let visible = begin.elapsed() > Duration::from_secs(1) && std::io::stderr().is_terminal();
+        if visible && bar.is_hidden() && done < total {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+        }
+        bar.set_length(total);
+        bar.set_position(done);
+        if done == total {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The options of an explanation, which `compile` and `inspect` share.
+#[derive(clap::Args)]
+pub struct Explain {
+    /// The rule, with its options: NAME or NAME:key=value,key=value
+    #[arg(long, default_value = "abslrp")]
+    rule: abslrp::rules::Choice,
+    /// The tensor to explain [default: the first graph output, before a final softmax or sigmoid]
+    #[arg(long, value_name = "NAME")]
+    output: Option<String>,
+    /// The classes to explain: all, argmax, an index, or input (adds a graph input `target`)
+    #[arg(long, default_value = "all")]
+    target: lrp::Target,
+    /// The axis that classes lie along [default: 1, the last where there are fewer]
+    #[arg(long, value_name = "AXIS", allow_negative_numbers = true)]
+    class_axis: Option<i64>,
+    /// The relevance that the target starts with
+    #[arg(long, value_enum, default_value_t)]
+    init: lrp::Init,
+    /// Also emit the relevance of this intermediate tensor; may be repeated
+    #[arg(long, value_name = "NAME")]
+    relevance_of: Vec<String>,
+    /// What to do where an operator has no rule
+    #[arg(long, value_enum, default_value_t)]
+    on_unsupported: lrp::OnUnsupported,
+    /// The optimisation level
+    #[arg(short = 'O', value_enum, default_value_t, value_name = "LEVEL")]
+    level: abslrp::passes::Level,
+}
+
+impl From<Explain> for lrp::Options {
+    fn from(args: Explain) -> Self {
+        Self {
+            rule: args.rule,
+            output: args.output,
+            target: args.target,
+            class_axis: args.class_axis,
+            init: args.init,
+            relevance_of: args.relevance_of,
+            on_unsupported: args.on_unsupported,
+            level: args.level,
+        }
+    }
+}

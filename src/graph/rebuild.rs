@@ -1,0 +1,57 @@
+//! Fresh graphs from old ones: how passes work on a graph that is append-only.
+
+use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
+
+use super::{Graph, NodeIndex, Origin, Slots, Value};
+
+/// What becomes of a node that the compiler added.
+pub enum Verdict {
+    /// It stays.
+    Keep,
+    /// This value of the fresh graph stands for its output.
+    Replace(Value),
+    /// Nothing needs it.
+    Drop,
+}
+
+impl Graph {
+    /// A fresh graph in which `decide` has its say on every node the compiler added, and `outputs`
+    /// there. It is told the node, the index it would have, and its operands in the fresh graph.
+    pub fn rebuild(
+        &self,
+        outputs: &[Value],
+        mut decide: impl FnMut(NodeIndex, NodeIndex, &[Option<Value>]) -> Verdict,
+    ) -> (Self, Vec<Value>) {
+        let mut fresh = Self { dag: DiGraph::new(), ..self.clone() };
+        // Where each node went. A dropped node has no readers, so where it points is never asked.
+        let mut moved: Vec<NodeIndex> = Vec::with_capacity(self.dag.node_count());
+        for node in self.nodes() {
+            let at = |value: Value| Value { node: moved[value.node.index()], ..value };
+            let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(at)).collect();
+            let next = NodeIndex::new(fresh.dag.node_count());
+            let verdict = match self.origin(node) {
+                Origin::New(_) | Origin::NewConstant(_) => decide(node, next, &inputs),
+                _ => Verdict::Keep,
+            };
+            match verdict {
+                Verdict::Drop => moved.push(next),
+                Verdict::Replace(value) => moved.push(value.node),
+                Verdict::Keep => {
+                    fresh.dag.add_node(self.dag[node].clone());
+                    let mut edges: Vec<_> = self
+                        .dag
+                        .edges_directed(node, Direction::Incoming)
+                        .map(|edge| (*edge.weight(), moved[edge.source().index()]))
+                        .collect();
+                    edges.sort_by_key(|(slots, _)| slots.to);
+                    for (Slots { from, to }, source) in edges {
+                        fresh.dag.add_edge(source, next, Slots { from, to });
+                    }
+                    moved.push(next);
+                }
+            }
+        }
+        let outputs = outputs.iter().map(|v| Value { node: moved[v.node.index()], ..*v }).collect();
+        (fresh, outputs)
+    }
+}

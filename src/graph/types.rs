@@ -1,0 +1,114 @@
+//! Element types and shapes, as far as they are known before a model runs.
+
+use crate::onnx::DataType;
+
+/// The size of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dim {
+    /// Known now.
+    Known(i64),
+    /// Known when the model runs; equal symbols are equal sizes.
+    Symbol(u32),
+    /// Just inferred, not yet given a symbol.
+    Unknown,
+}
+
+impl Dim {
+    /// The size, if it is known.
+    pub fn known(self) -> Option<i64> {
+        match self {
+            Self::Known(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// A function of a size; `identity` says that it is the identity, which keeps symbols.
+    pub fn map(self, identity: bool, f: impl FnOnce(i64) -> i64) -> Self {
+        match self {
+            Self::Known(n) => Self::Known(f(n)),
+            other if identity => other,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Type {
+    /// The element type; `Undefined` where nothing says.
+    pub elem: DataType,
+    /// The shape; `None` where not even the rank is known.
+    pub shape: Option<Vec<Dim>>,
+}
+
+impl Default for Type {
+    fn default() -> Self {
+        Self { elem: DataType::Undefined, shape: None }
+    }
+}
+
+impl Type {
+    /// A type of known rank.
+    pub fn new(elem: DataType, shape: Vec<Dim>) -> Self {
+        Self { elem, shape: Some(shape) }
+    }
+
+    /// The number of axes, if it is known.
+    pub fn rank(&self) -> Option<usize> {
+        self.shape.as_ref().map(Vec::len)
+    }
+
+    /// The size of an axis, if the rank is known and has it.
+    pub fn dim(&self, axis: usize) -> Option<Dim> {
+        self.shape.as_ref()?.get(axis).copied()
+    }
+
+    /// The number of elements, if all sizes are known.
+    pub fn count(&self) -> Option<i64> {
+        self.shape.as_ref()?.iter().try_fold(1i64, |n, d| n.checked_mul(d.known()?))
+    }
+
+    /// The same shape with another element type.
+    pub fn with(&self, elem: DataType) -> Self {
+        Self { elem, shape: self.shape.clone() }
+    }
+
+    /// Whether elements are floating-point numbers that ONNX computes with.
+    pub fn is_float(&self) -> bool {
+        matches!(
+            self.elem,
+            DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16
+        )
+    }
+
+    /// The element type of the relevance of such a value (SPEC 7): its own where that has the
+    /// range, float32 where it has not.
+    pub fn relevance(&self) -> DataType {
+        if self.elem == DataType::Double { DataType::Double } else { DataType::Float }
+    }
+}
+
+/// The shape of an elementwise operation on operands of these shapes (ONNX multidirectional
+/// broadcasting); `None` where a rank is unknown, an error where they do not fit.
+pub fn broadcast<'t>(
+    shapes: impl IntoIterator<Item = &'t Type>,
+) -> Result<Option<Vec<Dim>>, (i64, i64)> {
+    let mut out: Vec<Dim> = Vec::new();
+    for ty in shapes {
+        let Some(shape) = &ty.shape else { return Ok(None) };
+        if shape.len() > out.len() {
+            out.splice(0..0, vec![Dim::Known(1); shape.len() - out.len()]);
+        }
+        let offset = out.len() - shape.len();
+        for (have, &dim) in out[offset..].iter_mut().zip(shape) {
+            *have = match (*have, dim) {
+                (a, b) if a == b && a != Dim::Unknown => a,
+                (Dim::Known(1), other) | (other, Dim::Known(1)) => other,
+                (Dim::Known(a), Dim::Known(b)) => return Err((a, b)),
+                (Dim::Known(n), _) | (_, Dim::Known(n)) => Dim::Known(n),
+                _ => Dim::Unknown,
+            };
+        }
+    }
+    Ok(Some(out))
+}

@@ -1,0 +1,46 @@
+//! A compiler that rewrites ONNX models so that they explain themselves.
+//!
+//! # The pipeline
+//!
+//! ```text
+//!  model.onnx ──▶ onnx::Model ──▶ graph::Graph ──▶ lrp::Plan ──▶ lrp sweep ──▶ passes ──▶ explained.onnx
+//!               map, decode,    names to edges,  target, units,   rules ask     smaller      source bytes,
+//!               check           types, constants rule per unit    operators     graphs       then additions
+//! ```
+//!
+//! 1. **Wire** ([`onnx`]). A file is memory-mapped and decoded; weights stay where they lie. Its
+//!    declared sizes, versions and paths are checked before anything believes them.
+//! 2. **Graph** ([`graph`]). Names become edges of a petgraph `DiGraph` whose index order is
+//!    execution order. Types, shapes, small integer contents and the dependence on inputs are
+//!    inferred as nodes are appended, for source nodes and emitted ones alike.
+//! 3. **Plan** ([`lrp`]). Backwards from the explained tensor, nodes are grouped into *units* — what
+//!    a framework calls a layer, whichever nodes an exporter made of it — and the rule says what
+//!    becomes of relevance at each *kind* of unit. Nothing has been emitted yet; `inspect` ends here.
+//! 4. **Sweep** ([`lrp`], [`rules`], [`ops`]). One reverse walk. A rule is data: branches of modified
+//!    inputs and parameters, a stabiliser. The sweep asks the unit's operator for `forward` and
+//!    `adjoint` of each branch. An operator knows no rule and a rule knows no operator.
+//! 5. **Passes** ([`passes`]). A level is a list of named passes; each rewrites a rule before it is
+//!    emitted or the graph after. `-O0` is the formula to the letter.
+//! 6. **Export** ([`graph`], [`onnx`]). New nodes get names that derive from their source node's, and
+//!    are written behind the source's own, which stay as they were to the byte.
+//! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime.
+//!
+//! # From Rust
+//!
+//! ```no_run
+//! let model = abslrp::onnx::Model::open("model.onnx")?;
+//! let options = abslrp::lrp::Options { target: "argmax".parse()?, ..Default::default() };
+//! let explanation = abslrp::lrp::explain(&model, &options)?;
+//! let limit = abslrp::onnx::PROTOBUF_LIMIT;
+//! let out = std::path::Path::new("explained.onnx");
+//! abslrp::onnx::write(&model, &explanation.addition, out, limit, &|_, _| ())?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod graph;
+pub mod lrp;
+pub mod onnx;
+pub mod ops;
+pub mod passes;
+pub mod rules;
+pub mod verify;

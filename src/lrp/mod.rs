@@ -1,0 +1,313 @@
+//! From a graph to its explanation: target, units, plan, sweep.
+
+mod metadata;
+mod plan;
+mod sweep;
+mod target;
+mod units;
+
+use std::{fmt, path::PathBuf};
+
+pub use metadata::{Record, source_of};
+pub use plan::Plan;
+pub use target::Explained;
+pub use units::Unit;
+
+use crate::{
+    graph::{self, Emitter, Graph, NodeIndex, Output, Value},
+    onnx::{Addition, Model},
+    ops,
+    passes::Level,
+    rules::Choice,
+};
+
+/// What to explain, and how.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// The rule.
+    pub rule: Choice,
+    /// The explained tensor; the first graph output by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The class or classes that are explained.
+    pub target: Target,
+    /// The axis that classes lie along; 1 by default, the last where there are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_axis: Option<i64>,
+    /// The relevance that the target starts with.
+    pub init: Init,
+    /// Intermediate tensors whose relevance is an output too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relevance_of: Vec<String>,
+    /// What to do where there is no rule.
+    pub on_unsupported: OnUnsupported,
+    /// The optimisation level.
+    pub level: Level,
+}
+
+/// The class or classes that are explained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Target {
+    /// Every class at once.
+    #[default]
+    All,
+    /// The class with the largest score, per sample.
+    Argmax,
+    /// One class.
+    Index(i64),
+    /// The class that the graph input `target` names, per sample.
+    Input,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Argmax => f.write_str("argmax"),
+            Self::Index(index) => write!(f, "{index}"),
+            Self::Input => f.write_str("input"),
+        }
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("all", _) => Ok(Self::All),
+            ("argmax", _) => Ok(Self::Argmax),
+            ("input", _) => Ok(Self::Input),
+            (_, Ok(index)) if index >= 0 => Ok(Self::Index(index)),
+            _ => Err(format!("'{text}' is none of all, argmax, input or a class index from 0")),
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.to_string()
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// The relevance that the target starts with.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Its value.
+    #[default]
+    Value,
+    /// The magnitude of its value.
+    Abs,
+    /// 1.
+    One,
+}
+
+/// What to do where there is no rule.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnsupported {
+    /// Refuse.
+    #[default]
+    Error,
+    /// Cut relevance there, and say so.
+    Stop,
+}
+
+/// A node and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node '{node}' ({operator}, opset {opset}): {source}")]
+pub struct Problem {
+    /// The node.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// The imported operator set.
+    pub opset: i64,
+    /// What is wrong.
+    pub source: ops::Error,
+}
+
+impl Problem {
+    fn new(graph: &Graph, node: NodeIndex, source: ops::Error) -> Self {
+        Self {
+            node: graph.label(node).into(),
+            operator: graph.view(node).operator_name(),
+            opset: graph.opset(),
+            source,
+        }
+    }
+}
+
+/// What can keep a graph from being explained.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The graph is not valid.
+    #[error(transparent)]
+    Graph(#[from] graph::Error),
+    /// The graph has no output.
+    #[error("the graph has no output to explain; name a tensor with --output")]
+    NoOutput,
+    /// A name on the command line is no tensor of the graph.
+    #[error("{option}: there is no tensor '{name}'; there is {candidates}")]
+    NoSuchTensor {
+        /// The option.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// What could have been meant.
+        candidates: String,
+    },
+    /// Integers cannot be explained.
+    #[error("'{name}' holds no floating-point numbers; choose a tensor that does with --output: {candidates}")]
+    NotFloating {
+        /// The tensor.
+        name: String,
+        /// The outputs that can be explained.
+        candidates: String,
+    },
+    /// The class does not exist.
+    #[error("--target {index}: there are only {count} classes, counted from 0")]
+    NoSuchClass {
+        /// The class.
+        index: i64,
+        /// How many there are.
+        count: i64,
+    },
+    /// Targets are per sample, and classes lie along the samples' axis.
+    #[error("--target input names one class per sample, but --class-axis {axis} is the axis of the samples")]
+    TargetPerSample {
+        /// The axis.
+        axis: usize,
+    },
+    /// The target cannot be selected.
+    #[error("the explained tensor '{name}': {source}")]
+    Target {
+        /// The tensor.
+        name: String,
+        /// Why not.
+        source: ops::Error,
+    },
+    /// A name that is to be added is there already.
+    #[error("the name '{name}' is taken: the model may be explained already; compile the original")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A node in the way has no rule.
+    #[error("{first}{}", if *more == 0 { String::new() } else { format!(" (and {more} more: see `abslrp inspect`)") })]
+    Unsupported {
+        /// The first.
+        first: Problem,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Relevance cannot cross a unit.
+    #[error(transparent)]
+    Unit(Problem),
+    /// Nothing to emit.
+    #[error("no relevance of '{name}' reaches an input: {places}; choose another tensor with --output")]
+    Unreachable {
+        /// The explained tensor.
+        name: String,
+        /// Where it ends.
+        places: String,
+    },
+    /// A value gets no relevance.
+    #[error("--relevance-of {name}: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)")]
+    NoRelevance {
+        /// The tensor.
+        name: String,
+    },
+}
+
+/// A model's explanation: what is to be written behind its source, and what it is.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// What is written behind the source's nodes, initializers, inputs, outputs and metadata.
+    pub addition: Addition,
+    /// What was done.
+    pub summary: Summary,
+}
+
+/// What was done, for people and machines.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Summary {
+    /// The source.
+    pub model: PathBuf,
+    /// The explained tensor.
+    pub output: String,
+    /// The output whose pre-activation that is, with the operator left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<(String, String)>,
+    /// How it is explained.
+    pub options: Options,
+    /// Outputs added, with their types.
+    pub relevance: Vec<(String, String)>,
+    /// Inputs that no relevance reaches.
+    pub unreached: Vec<String>,
+    /// Where relevance was cut, and why.
+    pub cut: Vec<String>,
+    /// The number of units crossed.
+    pub units: usize,
+    /// The numbers of nodes in the source and added.
+    pub nodes: (usize, usize),
+}
+
+/// Explains a model.
+pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
+    let graph = Graph::new(model)?;
+    let plan = Plan::new(&graph, options)?;
+    plan.check(&graph, options)?;
+
+    let emitter = Emitter::new(&graph);
+    let relevance = sweep::sweep(&graph, &plan, options, &emitter)?;
+    let mut emitted = emitter.finish();
+    let (of, mut values): (Vec<Value>, Vec<Value>) = relevance.into_iter().unzip();
+    for pass in options.level.passes() {
+        (emitted, values) = pass.graph(&emitted, &values);
+    }
+    let outputs = of
+        .iter()
+        .zip(values)
+        .map(|(&of, value)| {
+            let name = format!("{}_relevance", graph.name(of));
+            match graph.by_name(&name) {
+                Some(_) => Err(Error::NameTaken { name }),
+                None => Ok(Output { name, value, ty: graph.ty(of).with(graph.ty(of).relevance()) }),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let mut addition = emitted.addition(&outputs);
+    let cut = plan.unsupported.iter().map(Problem::to_string).collect();
+    let summary = Summary {
+        model: model.path.clone(),
+        output: graph.name(plan.explained.value).into(),
+        instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
+        options: options.clone(),
+        relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
+        unreached: graph
+            .activations()
+            .filter(|v| !plan.inputs.contains(v))
+            .map(|v| graph.name(v).into())
+            .collect(),
+        cut,
+        units: plan.units.len(),
+        nodes: (model.graph().node.len(), addition.nodes.len()),
+    };
+    addition.metadata = metadata::record(model, &addition, &summary);
+    Ok(Explanation { addition, summary })
+}

@@ -1,0 +1,188 @@
+//! Units: what a framework calls a layer, whichever nodes an exporter made of it (SPEC 4).
+
+use std::collections::BTreeSet;
+
+use crate::{
+    graph::{Dim, Emitter, Expr, Graph, NodeIndex, Value},
+    ops::{Call, Constants, Error, Kind, Linear, Operator, Role},
+};
+
+/// One node, or a linear layer together with the constants that follow it.
+#[derive(Clone)]
+pub struct Unit {
+    /// The node whose operator the unit is.
+    pub node: NodeIndex,
+    /// The shifts and scales that fold into it, in order.
+    pub tail: Vec<NodeIndex>,
+    /// Its result.
+    pub output: Value,
+    /// What kind of operation it is.
+    pub kind: Kind,
+    /// Its operator.
+    pub operator: &'static dyn Operator,
+}
+
+impl Unit {
+    /// The unit that ends at `node`. A value in `barriers` is no intermediate value of a unit: it
+    /// is a result that somebody sees.
+    pub fn ending_at(
+        graph: &Graph,
+        node: NodeIndex,
+        barriers: &BTreeSet<Value>,
+    ) -> Result<Self, Error> {
+        let mut tail = Vec::new();
+        let mut at = node;
+        // Upwards through shifts and scales to a product with weights that they fold into.
+        while let Some(x) = scaled_or_shifted(graph, at) {
+            if barriers.contains(&x) || graph.consumers(x).count() != 1 {
+                break;
+            }
+            tail.push(at);
+            at = x.node;
+            if let Some(layer) = linear_layer(graph, at) {
+                let folds = tail.iter().rev();
+                let fitting = folds.take_while(|&&n| per_feature(graph, layer, at, n)).count();
+                if fitting < tail.len() {
+                    // What does not fit, and all that follows, is on its own.
+                    break;
+                }
+                tail.reverse();
+                return Self::new(graph, at, tail);
+            }
+        }
+        Self::new(graph, node, Vec::new())
+    }
+
+    fn new(graph: &Graph, node: NodeIndex, tail: Vec<NodeIndex>) -> Result<Self, Error> {
+        let view = graph.view(node);
+        let Some(operator) = view.operator() else {
+            return Err(Error::Unsupported {
+                what: format!("the operator {}", view.operator_name()),
+            });
+        };
+        let output = Value { node: tail.last().copied().unwrap_or(node), slot: 0 };
+        Ok(Self { node, tail, output, kind: operator.kind(view)?, operator })
+    }
+
+    /// Its nodes, in order.
+    pub fn members(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        std::iter::once(self.node).chain(self.tail.iter().copied())
+    }
+
+    /// The operands that relevance can flow to.
+    pub fn recipients(&self, graph: &Graph) -> Vec<(usize, Value)> {
+        let view = graph.view(self.node);
+        let operands = view.inputs().into_iter().enumerate();
+        operands
+            .filter_map(|(i, v)| Some((i, v?)))
+            .filter(|&(i, v)| graph.is_active(v) && self.operator.flows(view, i))
+            .collect()
+    }
+
+    /// The unit as a call, with its shifts and scales folded into weight and bias.
+    pub fn call<'g, 'e>(
+        &self,
+        graph: &'g Graph,
+        emitter: &'e Emitter,
+    ) -> Result<Call<'g, 'e>, Error> {
+        let view = graph.view(self.node);
+        let call = Call::new(view, self.operator, emitter, self.output);
+        let Some(layer) = self.operator.linear().filter(|_| !self.tail.is_empty()) else {
+            return Ok(call);
+        };
+        let weight = usize::from(view.is_active(0));
+        let elem = view.ty(weight)?.relevance();
+        let rank = view.output().rank().ok_or(Error::Unknown { what: "the rank".into() })?;
+        let mut bias = call.get(2).map(|b| layer.spread(view, b, rank)).transpose()?;
+        let mut scale: Option<Expr<'e>> = None;
+        let mut x = Value { node: self.node, slot: 0 };
+        for &node in &self.tail {
+            let step = graph.view(node);
+            // `scaled_or_shifted` has seen that there is an operator.
+            let Some(operator) = step.operator() else { continue };
+            let output = Value { node, slot: 0 };
+            let step = Call::new(step, operator, emitter, output);
+            let affine = operator.affine(&step, x)?;
+            if let Some(factor) = affine.scale {
+                scale = Some(scale.map_or(factor, |g| g * factor));
+                bias = bias.map(|b| b * factor);
+            }
+            if let Some(shift) = affine.shift {
+                bias = Some(bias.map_or(shift, |b| b + shift));
+            }
+            x = output;
+        }
+        let mut folded = call.clone();
+        if let Some(g) = scale {
+            let g = g.cast(elem).reshape(&[-1]);
+            folded = folded.with(weight, Some(layer.scale(view, call.x(weight)?, g)?.named("W")));
+        }
+        if let Some(b) = bias {
+            folded = folded.with(2, Some(layer.bias(view, b.cast(elem))?.named("b")));
+        }
+        Ok(folded)
+    }
+
+    /// Whether the result in the source is the operation on the operands of [`Unit::call`] to the
+    /// last bit: it has the same operators in the same form.
+    pub fn is_literal(&self, graph: &Graph) -> bool {
+        let real = graph.ty(self.output).relevance() == graph.ty(self.output).elem;
+        let view = graph.view(self.node);
+        let bias_only = || {
+            // `x·W + b`, the form that a product without a bias operand takes.
+            view.op_type() == "MatMul"
+                && self.tail.len() == 1
+                && graph.view(self.tail[0]).op_type() == "Add"
+        };
+        real && (self.tail.is_empty() || bias_only())
+    }
+
+    /// What a constant operand of the call is, if it is a parameter.
+    pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
+        let view = graph.view(self.node);
+        let constant = view.input(operand).is_none_or(|v| {
+            !graph.is_active(v) && graph.ty(v).is_float()
+        });
+        (self.kind == Kind::Weighted && constant).then(|| self.operator.role(operand))
+    }
+}
+
+/// The activation that a node scales or shifts by constants.
+fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value> {
+    let view = graph.view(node);
+    view.operator()?.constants(view)?;
+    let active: Vec<_> =
+        view.inputs().into_iter().flatten().filter(|&v| graph.is_active(v)).collect();
+    match active.as_slice() {
+        &[x] => Some(x),
+        _ => None,
+    }
+}
+
+/// The linear layer that a node is, if it is one.
+fn linear_layer(graph: &Graph, node: NodeIndex) -> Option<&'static dyn Linear> {
+    let view = graph.view(node);
+    let operator = view.operator()?;
+    operator.linear().filter(|_| matches!(operator.kind(view), Ok(Kind::Weighted)))
+}
+
+/// Whether the constants of a node vary along the features of a layer's output only.
+fn per_feature(graph: &Graph, layer: &dyn Linear, core: NodeIndex, node: NodeIndex) -> bool {
+    let (view, step) = (graph.view(core), graph.view(node));
+    let (Ok(features), Some(rank)) = (layer.features(view), view.output().rank()) else {
+        return false;
+    };
+    let constants = step.operator().and_then(|op| op.constants(step));
+    if constants == Some(Constants::PerChannel) {
+        return features == Some(1);
+    }
+    let count = layer.count(view);
+    step.inputs().into_iter().flatten().filter(|&v| !graph.is_active(v)).all(|c| {
+        let Some(shape) = &graph.ty(c).shape else { return false };
+        let Some(offset) = rank.checked_sub(shape.len()) else { return false };
+        shape.iter().enumerate().all(|(axis, &dim)| match dim {
+            Dim::Known(1) => true,
+            dim => Some(offset + axis) == features && dim.known() == count && count.is_some(),
+        })
+    })
+}

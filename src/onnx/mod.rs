@@ -1,0 +1,73 @@
+//! The wire format: reading, writing, tensors, external data and text.
+//!
+//! The types in [`schema`] are generated from `proto/onnx.proto` (ONNX 1.23.2, IR version 14) by
+//! prost, in proto2 form, so that a model that was decoded and encoded again has the same bytes.
+//! Weights are never copied on the way: a decoded tensor is a window on the memory map of its file.
+
+mod external;
+mod read;
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+#[rustfmt::skip]
+pub mod schema;
+mod tensor;
+pub mod text;
+mod write;
+
+use std::path::PathBuf;
+
+pub use external::External;
+pub use read::Model;
+pub use schema::tensor_proto::DataType;
+pub use tensor::Tensor;
+pub use write::{Addition, PROTOBUF_LIMIT, encode, write};
+
+/// The newest IR version that the vendored schema describes.
+pub const IR_VERSION: i64 = schema::Version::IrVersion as i64;
+/// The operator set versions of `ai.onnx` that are understood.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 9..=28;
+
+/// What can be wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Its refusal.
+        source: std::io::Error,
+    },
+    /// The bytes are no protobuf message of the ONNX schema.
+    #[error("{}: not an ONNX model, or a damaged one: {source}", path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Where decoding stopped.
+        source: prost::DecodeError,
+    },
+    /// The message decodes, but does not describe a model that this version understands.
+    #[error("{}: {what}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the way out.
+        what: String,
+    },
+    /// A tensor contradicts itself, or its data cannot be had.
+    #[error("{}: tensor '{tensor}': {what}", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

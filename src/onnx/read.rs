@@ -1,0 +1,137 @@
+//! Opening a model without reading its weights.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::{
+    Error, External, IR_VERSION, OPSETS, Tensor,
+    schema::{GraphProto, ModelProto},
+};
+
+/// A decoded model and where it came from.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The decoded message. Tensor payloads point into the memory map of the file.
+    pub proto: Arc<ModelProto>,
+    /// The file, for messages and for external data, which lies relative to it.
+    pub path: PathBuf,
+    /// The files that hold tensors outside the model.
+    pub external: External,
+}
+
+impl Model {
+    /// Maps and decodes the file at `path`, and checks all that can be checked without a graph:
+    /// versions, declared tensor sizes, external data.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::decode(map(path)?, path)
+    }
+
+    /// As [`Model::open`], for bytes in memory; `path` says where external data would lie.
+    pub fn decode(bytes: Bytes, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let proto = ModelProto::decode(bytes)
+            .map_err(|source| Error::Decode { path: path.clone(), source })?;
+        let model = Self { external: External::beside(&path), proto: Arc::new(proto), path };
+        model.check()?;
+        Ok(model)
+    }
+
+    /// The graph. [`Model::decode`] has seen that there is one.
+    pub fn graph(&self) -> &GraphProto {
+        const EMPTY: &GraphProto = &GraphProto {
+            node: Vec::new(),
+            name: None,
+            initializer: Vec::new(),
+            sparse_initializer: Vec::new(),
+            doc_string: None,
+            input: Vec::new(),
+            output: Vec::new(),
+            value_info: Vec::new(),
+            quantization_annotation: Vec::new(),
+            metadata_props: Vec::new(),
+        };
+        self.proto.graph.as_ref().unwrap_or(EMPTY)
+    }
+
+    /// The imported version of the standard operators, `ai.onnx`.
+    pub fn opset(&self) -> i64 {
+        opset(&self.proto).unwrap_or_default()
+    }
+
+    /// The value of a key in the model's metadata.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.proto.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::Model { path: self.path.clone(), what });
+        let ir = self.proto.ir_version();
+        if ir > IR_VERSION {
+            return refuse(format!(
+                "IR version {ir} is newer than {IR_VERSION}, the newest this version of abslrp can \
+                 write without loss; export with an older ONNX or update abslrp"
+            ));
+        }
+        let Some(graph) = &self.proto.graph else {
+            return refuse("not an ONNX model, or a damaged one: it holds no graph".into());
+        };
+        match opset(&self.proto) {
+            Some(v) if OPSETS.contains(&v) => {}
+            Some(v) if v < *OPSETS.start() => {
+                return refuse(format!(
+                    "opset {v} is older than {}: convert it first with \
+                     `onnx.version_converter.convert_version(model, {})` in Python",
+                    OPSETS.start(),
+                    OPSETS.start()
+                ));
+            }
+            Some(v) => {
+                return refuse(format!(
+                    "opset {v} is newer than {}, the newest this version of abslrp knows; convert \
+                     it with `onnx.version_converter.convert_version` or update abslrp",
+                    OPSETS.end()
+                ));
+            }
+            None => {
+                return refuse(
+                    "not an ONNX model, or a damaged one: it imports no version of ai.onnx".into(),
+                );
+            }
+        }
+        for tensor in &graph.initializer {
+            Tensor::new(tensor, &self.external).check().map_err(|what| Error::Tensor {
+                path: self.path.clone(),
+                tensor: tensor.name().into(),
+                what,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn opset(proto: &ModelProto) -> Option<i64> {
+    let standard = |domain: &str| matches!(domain, "" | "ai.onnx");
+    proto.opset_import.iter().find(|o| standard(o.domain())).map(|o| o.version())
+}
+
+/// The bytes of a file, paged in as they are looked at.
+pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    if !file.metadata().map_err(Error::io(path))?.is_file() {
+        return Err(Error::Model { path: path.into(), what: "not a regular file".into() });
+    }
+    // SAFETY: the map is read-only and private to this process. As with every memory map, another
+    // process that truncates the file while it is in use can make reads fail; nothing in safe Rust
+    // can prevent that, and copying hundreds of megabytes of weights is what the map is there to
+    // avoid.
+    #[allow(unsafe_code)]
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io(path))?;
+    Ok(Bytes::from_owner(map))
+}

@@ -1,0 +1,179 @@
+//! What a tensor message holds, whichever of its fields it is stored in.
+
+use bytes::Bytes;
+use half::{bf16, f16};
+
+use super::{DataType, External, schema::TensorProto};
+
+/// A tensor message together with the files its data may lie in.
+#[derive(Debug, Clone, Copy)]
+pub struct Tensor<'a> {
+    proto: &'a TensorProto,
+    external: &'a External,
+}
+
+impl<'a> Tensor<'a> {
+    /// A view of `proto`.
+    pub fn new(proto: &'a TensorProto, external: &'a External) -> Self {
+        Self { proto, external }
+    }
+
+    /// The number of elements the shape declares, if it can be.
+    fn count(&self) -> Result<usize, String> {
+        self.proto
+            .dims
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
+            .ok_or_else(|| format!("the shape {:?} is impossible", self.proto.dims))
+    }
+
+    /// Checks that the data are as many as the shape declares.
+    pub fn check(&self) -> Result<(), String> {
+        let t = self.proto;
+        let count = self.count()?;
+        let elem = DataType::try_from(t.data_type()).map_err(|_| {
+            format!("its element type, {}, is none the schema knows", t.data_type())
+        })?;
+        let have = if External::holds(t) {
+            self.external.bytes(t)?.len()
+        } else if let Some(raw) = &t.raw_data {
+            raw.len()
+        } else {
+            let (stored, wanted) = match elem {
+                DataType::Float => (t.float_data.len(), count),
+                DataType::Complex64 => (t.float_data.len(), 2 * count),
+                DataType::Double => (t.double_data.len(), count),
+                DataType::Complex128 => (t.double_data.len(), 2 * count),
+                DataType::Int64 => (t.int64_data.len(), count),
+                DataType::Uint64 | DataType::Uint32 => (t.uint64_data.len(), count),
+                DataType::String => (t.string_data.len(), count),
+                // Types of less than a byte are packed in one of several ways.
+                _ if bits(elem).is_none_or(|b| b < 8) => return Ok(()),
+                _ => (t.int32_data.len(), count),
+            };
+            return if stored == wanted {
+                Ok(())
+            } else {
+                Err(format!("the shape {:?} needs {wanted} values, it holds {stored}", t.dims))
+            };
+        };
+        let Some(bits) = bits(elem) else {
+            return Err(format!("elements of type {} cannot be raw bytes", elem.as_str_name()));
+        };
+        match count.checked_mul(bits).map(|b| b.div_ceil(8)) {
+            Some(wanted) if wanted == have => Ok(()),
+            _ => Err(format!("the shape {:?} does not fit its {have} bytes of data", t.dims)),
+        }
+    }
+
+    fn raw(&self) -> Option<Bytes> {
+        if External::holds(self.proto) {
+            self.external.bytes(self.proto).ok()
+        } else {
+            self.proto.raw_data.clone()
+        }
+    }
+
+    /// The values of a small integer tensor, in order; nothing for other types or over 256 values.
+    pub fn ints(&self) -> Option<Vec<i64>> {
+        let t = self.proto;
+        if self.count().ok()? > 256 {
+            return None;
+        }
+        let elem = DataType::try_from(t.data_type()).ok()?;
+        match (elem, self.raw()) {
+            (DataType::Int64, Some(raw)) => Some(values(&raw, i64::from_le_bytes)),
+            (DataType::Int32, Some(raw)) => Some(values(&raw, |b| i32::from_le_bytes(b).into())),
+            (DataType::Int64, None) => Some(t.int64_data.clone()),
+            (DataType::Int32, None) => Some(t.int32_data.iter().map(|&v| v.into()).collect()),
+            _ => None,
+        }
+    }
+
+    /// The values of a small floating-point tensor, in order; nothing for other types or over 256
+    /// values.
+    pub fn floats(&self) -> Option<Vec<f64>> {
+        let t = self.proto;
+        if self.count().ok()? > 256 {
+            return None;
+        }
+        let elem = DataType::try_from(t.data_type()).ok()?;
+        let halves = |f: fn(u16) -> f64| t.int32_data.iter().map(|&v| f(v as u16)).collect();
+        let (f16_bits, bf16_bits): (fn(u16) -> f64, fn(u16) -> f64) =
+            (|b| f16::from_bits(b).to_f64(), |b| bf16::from_bits(b).to_f64());
+        match (elem, self.raw()) {
+            (DataType::Float, Some(raw)) => Some(values(&raw, |b| f32::from_le_bytes(b).into())),
+            (DataType::Double, Some(raw)) => Some(values(&raw, f64::from_le_bytes)),
+            (DataType::Float16, Some(raw)) => {
+                Some(values(&raw, |b| f16_bits(u16::from_le_bytes(b))))
+            }
+            (DataType::Bfloat16, Some(raw)) => {
+                Some(values(&raw, |b| bf16_bits(u16::from_le_bytes(b))))
+            }
+            (DataType::Float, None) => Some(t.float_data.iter().map(|&v| v.into()).collect()),
+            (DataType::Double, None) => Some(t.double_data.clone()),
+            (DataType::Float16, None) => Some(halves(f16_bits)),
+            (DataType::Bfloat16, None) => Some(halves(bf16_bits)),
+            _ => None,
+        }
+    }
+}
+
+/// The width of an element in raw data; strings have none.
+fn bits(elem: DataType) -> Option<usize> {
+    use DataType as T;
+    Some(match elem {
+        T::Undefined | T::String => return None,
+        T::Uint2 | T::Int2 => 2,
+        T::Uint4 | T::Int4 | T::Float4e2m1 => 4,
+        T::Float6e2m3 | T::Float6e3m2 => 6,
+        T::Uint8 | T::Int8 | T::Bool | T::Float8e8m0 => 8,
+        T::Float8e4m3fn | T::Float8e4m3fnuz | T::Float8e5m2 | T::Float8e5m2fnuz => 8,
+        T::Uint16 | T::Int16 | T::Float16 | T::Bfloat16 => 16,
+        T::Float | T::Int32 | T::Uint32 => 32,
+        T::Double | T::Int64 | T::Uint64 | T::Complex64 => 64,
+        T::Complex128 => 128,
+    })
+}
+
+fn values<const N: usize, T>(raw: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    raw.as_chunks::<N>().0.iter().map(|&chunk| read(chunk)).collect()
+}
+
+impl TensorProto {
+    /// A tensor of 64-bit integers: shapes, axes, indices.
+    pub fn of_ints(dims: &[usize], values: &[i64]) -> Self {
+        Self::of(DataType::Int64, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+    }
+
+    /// A tensor of floating-point numbers, rounded to `elem`, which is one of the four types that
+    /// ONNX computes with; others become float32.
+    pub fn of_floats(elem: DataType, dims: &[usize], values: &[f64]) -> Self {
+        let all = values.iter();
+        match elem {
+            DataType::Double => {
+                Self::of(elem, dims, all.flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())
+            }
+            DataType::Float16 => {
+                Self::of(elem, dims, all.flat_map(|&v| f16::from_f64(v).to_le_bytes()).collect())
+            }
+            DataType::Bfloat16 => {
+                Self::of(elem, dims, all.flat_map(|&v| bf16::from_f64(v).to_le_bytes()).collect())
+            }
+            _ => Self::of(
+                DataType::Float,
+                dims,
+                all.flat_map(|&v| (v as f32).to_le_bytes()).collect(),
+            ),
+        }
+    }
+
+    fn of(elem: DataType, dims: &[usize], raw: Vec<u8>) -> Self {
+        Self {
+            dims: dims.iter().map(|&d| d as i64).collect(),
+            data_type: Some(elem as i32),
+            raw_data: Some(raw.into()),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Writing a model without copying its weights through memory.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fs::{File, Permissions},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use prost::{
+    Message,
+    encoding::{WireType, encode_key, encode_varint},
+};
+use tempfile::NamedTempFile;
+
+use super::{
+    Error, External, Model,
+    schema::{
+        GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto, ValueInfoProto,
+        tensor_proto::DataLocation,
+    },
+};
+
+/// What no reader of protobuf but prost accepts in one message: 2 GiB and more.
+pub const PROTOBUF_LIMIT: u64 = (1 << 31) - 1;
+
+/// What is written behind the lists of a source model, whose own entries stay as they are.
+#[derive(Debug, Clone, Default)]
+pub struct Addition {
+    /// Nodes that follow the source's.
+    pub nodes: Vec<NodeProto>,
+    /// Initializers that follow the source's.
+    pub initializers: Vec<TensorProto>,
+    /// Graph inputs that follow the source's.
+    pub inputs: Vec<ValueInfoProto>,
+    /// Graph outputs that follow the source's.
+    pub outputs: Vec<ValueInfoProto>,
+    /// Metadata that follow the source's.
+    pub metadata: Vec<StringStringEntryProto>,
+}
+
+/// The encoding of `model` with `addition`, as a rope: large payloads are windows on the source.
+pub fn encode(model: &ModelProto, addition: &Addition) -> Vec<Bytes> {
+    rope(model, addition, Cow::Borrowed).finish()
+}
+
+/// Writes `model` with `addition` to `path`, by way of a temporary file: on failure nothing is
+/// left, and a file that was there before is still there. External data stay where they are when
+/// `path` lies in the same directory, and are copied otherwise. A message of more than `limit`
+/// bytes ([`PROTOBUF_LIMIT`] unless a test says otherwise) has its weights moved to `path` + `.data`.
+///
+/// `progress` is told the number of bytes written so far and in all. Returns that number.
+pub fn write(
+    model: &Model,
+    addition: &Addition,
+    path: &Path,
+    limit: u64,
+    progress: &dyn Fn(u64, u64),
+) -> Result<u64, Error> {
+    if same_file(path, &model.path) {
+        return Err(Error::Model {
+            path: path.into(),
+            what: "the output would overwrite the source; name another file with -o".into(),
+        });
+    }
+    let mut files = Vec::new();
+    let mut message = rope(&model.proto, addition, Cow::Borrowed);
+    if message.len > limit {
+        let name = format!("{}.data", path.file_name().unwrap_or_default().to_string_lossy());
+        let mut data = Rope::default();
+        message = rope(&model.proto, addition, |tensor| externalise(tensor, &name, &mut data));
+        files.push((path.with_file_name(name), data));
+    }
+    files.push((path.to_path_buf(), message));
+
+    let total = files.iter().map(|(_, rope)| rope.len).sum();
+    let mut written = 0;
+    let mut staged = copy_external(model, addition, path)?;
+    for (path, rope) in files {
+        let mut file = stage(&path)?;
+        for chunk in rope.finish() {
+            for piece in chunk.chunks(16 << 20) {
+                file.write_all(piece).map_err(Error::io(&path))?;
+                written += piece.len() as u64;
+                progress(written, total);
+            }
+        }
+        staged.push((file, path));
+    }
+    for (file, path) in staged {
+        file.persist(&path).map_err(|e| Error::Io { path, source: e.error })?;
+    }
+    Ok(written)
+}
+
+/// A temporary file that can become `path` by a rename.
+fn stage(path: &Path) -> Result<NamedTempFile, Error> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+    builder.prefix(".abslrp-").tempfile_in(directory).map_err(Error::io(path))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Copies of the source's external data for an output in another directory.
+fn copy_external(
+    model: &Model,
+    addition: &Addition,
+    path: &Path,
+) -> Result<Vec<(NamedTempFile, PathBuf)>, Error> {
+    let target = path.parent().unwrap_or(Path::new(""));
+    let here = |p: &Path| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.into() };
+    if same_file(&here(target), &here(model.external.directory())) {
+        return Ok(Vec::new());
+    }
+    let mut locations = BTreeSet::new();
+    for tensor in model.graph().initializer.iter().chain(&addition.initializers) {
+        if External::holds(tensor) {
+            let location = model.external.location(tensor).map_err(|what| Error::Tensor {
+                path: model.path.clone(),
+                tensor: tensor.name().into(),
+                what,
+            })?;
+            locations.insert(location);
+        }
+    }
+    let mut staged = Vec::new();
+    for location in locations {
+        let (from, to) = (model.external.directory().join(&location), target.join(&location));
+        if to.exists() {
+            if same_content(&from, &to).map_err(Error::io(&to))? {
+                continue;
+            }
+            return Err(Error::Model {
+                path: to,
+                what: "another file is where the weights would be copied; choose an output in \
+                       another directory, or in the model's own"
+                    .into(),
+            });
+        }
+        if let Some(parent) = to.parent() {
+            std::fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        }
+        let mut source = File::open(&from).map_err(Error::io(&from))?;
+        let mut file = stage(&to)?;
+        std::io::copy(&mut source, file.as_file_mut()).map_err(Error::io(&to))?;
+        staged.push((file, to));
+    }
+    Ok(staged)
+}
+
+fn same_content(a: &Path, b: &Path) -> std::io::Result<bool> {
+    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    if a.metadata()?.len() != b.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut x, mut y) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let n = a.read(&mut x)?;
+        if n == 0 {
+            return Ok(true);
+        }
+        b.read_exact(&mut y[..n])?;
+        if x[..n] != y[..n] {
+            return Ok(false);
+        }
+    }
+}
+
+/// The tensor with its payload moved to the end of `data`, the file `name`.
+fn externalise<'t>(tensor: &'t TensorProto, name: &str, data: &mut Rope) -> Cow<'t, TensorProto> {
+    const PAGE: u64 = 4096;
+    let Some(raw) = tensor.raw_data.as_ref().filter(|raw| raw.len() >= 1024) else {
+        return Cow::Borrowed(tensor);
+    };
+    let padding = data.len.next_multiple_of(PAGE) - data.len;
+    data.push(vec![0; padding as usize].into());
+    let entry = |key: &str, value: String| StringStringEntryProto {
+        key: Some(key.into()),
+        value: Some(value),
+    };
+    let moved = TensorProto {
+        raw_data: None,
+        data_location: Some(DataLocation::External as i32),
+        external_data: vec![
+            entry("location", name.into()),
+            entry("offset", data.len.to_string()),
+            entry("length", raw.len().to_string()),
+        ],
+        ..tensor.clone()
+    };
+    data.push(raw.clone());
+    Cow::Owned(moved)
+}
+
+/// Bytes in pieces, the large ones borrowed from where they lie.
+#[derive(Default)]
+struct Rope {
+    pieces: Vec<Bytes>,
+    open: Vec<u8>,
+    len: u64,
+}
+
+impl Rope {
+    fn push(&mut self, bytes: Bytes) {
+        self.len += bytes.len() as u64;
+        if !self.open.is_empty() {
+            self.pieces.push(std::mem::take(&mut self.open).into());
+        }
+        self.pieces.push(bytes);
+    }
+
+    /// The fields of `message`, not delimited.
+    fn fields(&mut self, message: &impl Message) {
+        message.encode_raw(&mut self.open);
+        self.len += message.encoded_len() as u64;
+    }
+
+    fn header(&mut self, tag: u32, len: u64) {
+        let before = self.open.len();
+        encode_key(tag, WireType::LengthDelimited, &mut self.open);
+        encode_varint(len, &mut self.open);
+        self.len += (self.open.len() - before) as u64;
+    }
+
+    fn message(&mut self, tag: u32, message: &impl Message) {
+        self.header(tag, message.encoded_len() as u64);
+        self.fields(message);
+    }
+
+    fn nested(&mut self, tag: u32, inner: Rope) {
+        self.header(tag, inner.len);
+        for piece in inner.finish() {
+            if piece.len() < 4096 {
+                self.len += piece.len() as u64;
+                self.open.extend_from_slice(&piece);
+            } else {
+                self.push(piece);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        if !self.open.is_empty() {
+            self.pieces.push(self.open.into());
+        }
+        self.pieces
+    }
+}
+
+/// Prost writes the fields of a message in the order of their tags. So the encoding of a message is
+/// that of its fields below a tag, then that tag, then those above it: which is how the payload of
+/// every initializer gets to the file without passing through a buffer.
+fn rope<'m>(
+    model: &'m ModelProto,
+    addition: &'m Addition,
+    mut place: impl FnMut(&'m TensorProto) -> Cow<'m, TensorProto>,
+) -> Rope {
+    let mut out = Rope::default();
+    out.fields(&ModelProto {
+        ir_version: model.ir_version,
+        producer_name: model.producer_name.clone(),
+        producer_version: model.producer_version.clone(),
+        domain: model.domain.clone(),
+        model_version: model.model_version,
+        doc_string: model.doc_string.clone(),
+        ..ModelProto::default()
+    });
+    if let Some(graph) = &model.graph {
+        let mut inner = Rope::default();
+        for node in graph.node.iter().chain(&addition.nodes) {
+            inner.message(1, node);
+        }
+        inner.fields(&GraphProto { name: graph.name.clone(), ..GraphProto::default() });
+        for tensor in graph.initializer.iter().chain(&addition.initializers) {
+            inner.nested(5, tensor_rope(&place(tensor)));
+        }
+        inner.fields(&GraphProto {
+            node: Vec::new(),
+            name: None,
+            initializer: Vec::new(),
+            doc_string: graph.doc_string.clone(),
+            input: joined(&graph.input, &addition.inputs),
+            output: joined(&graph.output, &addition.outputs),
+            value_info: graph.value_info.clone(),
+            quantization_annotation: graph.quantization_annotation.clone(),
+            sparse_initializer: graph.sparse_initializer.clone(),
+            metadata_props: graph.metadata_props.clone(),
+        });
+        out.nested(7, inner);
+    }
+    out.fields(&ModelProto {
+        opset_import: model.opset_import.clone(),
+        metadata_props: joined(&model.metadata_props, &addition.metadata),
+        training_info: model.training_info.clone(),
+        functions: model.functions.clone(),
+        configuration: model.configuration.clone(),
+        ..ModelProto::default()
+    });
+    out
+}
+
+fn tensor_rope(tensor: &TensorProto) -> Rope {
+    let mut out = Rope::default();
+    match &tensor.raw_data {
+        Some(raw) if raw.len() >= 4096 => {
+            out.fields(&TensorProto {
+                dims: tensor.dims.clone(),
+                data_type: tensor.data_type,
+                segment: tensor.segment,
+                float_data: tensor.float_data.clone(),
+                int32_data: tensor.int32_data.clone(),
+                string_data: tensor.string_data.clone(),
+                int64_data: tensor.int64_data.clone(),
+                name: tensor.name.clone(),
+                ..TensorProto::default()
+            });
+            out.header(9, raw.len() as u64);
+            out.push(raw.clone());
+            out.fields(&TensorProto {
+                double_data: tensor.double_data.clone(),
+                uint64_data: tensor.uint64_data.clone(),
+                doc_string: tensor.doc_string.clone(),
+                external_data: tensor.external_data.clone(),
+                data_location: tensor.data_location,
+                metadata_props: tensor.metadata_props.clone(),
+                ..TensorProto::default()
+            });
+        }
+        _ => out.fields(tensor),
+    }
+    out
+}
+
+fn joined<T: Clone>(a: &[T], b: &[T]) -> Vec<T> {
+    a.iter().chain(b).cloned().collect()
+}

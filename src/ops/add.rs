@@ -1,0 +1,43 @@
+//! `Add`.
+
+use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, Value, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Add;
+
+struct Add;
+
+impl Operator for Add {
+    fn names(&self) -> &'static [&'static str] {
+        &["Add"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(node.binary(Kind::Sum))
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn constants(&self, node: View) -> Option<Constants> {
+        (node.binary(Kind::Sum) == Kind::Affine).then_some(Constants::Broadcast)
+    }
+
+    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
+        Ok(Affine { scale: None, shift: Some(call.beside(x)?) })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        s.sum_to(call.raw(wrt)?)
+    }
+}

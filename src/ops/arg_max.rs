@@ -1,0 +1,34 @@
+//! `ArgMax` and `ArgMin`: indices, through which nothing flows.
+
+use super::{Call, Error, Kind, Operator, reduce};
+use crate::{
+    graph::{Expr, Type, View},
+    onnx::DataType,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &ArgMax;
+
+struct ArgMax;
+
+impl Operator for ArgMax {
+    fn names(&self) -> &'static [&'static str] {
+        &["ArgMax", "ArgMin"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        reduce::infer(node, &[node.axis("axis", 0, node.rank(0)?)?], DataType::Int64)
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Stop)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        _s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Err(call.no_derivative())
+    }
+}

@@ -1,0 +1,62 @@
+//! `AveragePool`.
+
+use super::{Call, Error, Kind, Operator, Range, window::Window};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &AveragePool;
+
+struct AveragePool;
+
+impl Operator for AveragePool {
+    fn names(&self) -> &'static [&'static str] {
+        &["AveragePool"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let x = node.ty(0)?;
+        Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Sum)
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let x = call.x(0)?;
+        let window = Window::new(call.node, None)?;
+        let Some(Dim::Known(channels)) = x.ty().dim(1) else {
+            return Err(Error::Unknown { what: "the number of channels".into() });
+        };
+        let elem = s.ty().elem;
+        let ones = |channels: i64| {
+            let shape = [&[channels, 1], window.kernel.as_slice()].concat();
+            call.emitter().filled(elem, 1.0, &shape)
+        };
+        let padded = window.before.iter().chain(&window.after).any(|&p| p > 0);
+        let s = if window.ceil || padded && call.node.int("count_include_pad", 0)? == 0 {
+            // How many elements a mean is over depends on where it is. The mean of ones is the
+            // number of ones over that of elements, whatever convention the runtime follows.
+            let sizes: Option<Vec<_>> = x.ty().shape.and_then(|dims| {
+                [Some(1), Some(1)].into_iter().chain(dims[2..].iter().map(|d| d.known())).collect()
+            });
+            let (field, channels) = match sizes {
+                Some(sizes) => (call.emitter().filled(elem, 1.0, &sizes), 1),
+                None => (call.emitter().scalar(elem, 1.0).expand_like(x), channels),
+            };
+            let mean = call.clone().with(0, Some(field)).forward()?;
+            s * (mean / window.conv(field, ones(channels), channels)).named("weights")
+        } else {
+            s / window.count() as f64
+        };
+        window.conv_adjoint(x, ones(channels), s, channels)
+    }
+}

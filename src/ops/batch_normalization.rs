@@ -1,0 +1,57 @@
+//! `BatchNormalization`, at inference: a scale and a shift per channel (axis 1).
+
+use super::{Affine, Call, Constants, Error, Kind, Operator};
+use crate::graph::{Expr, Type, Value, View};
+
+pub(super) const OPERATOR: &dyn Operator = &BatchNormalization;
+
+struct BatchNormalization;
+
+impl Operator for BatchNormalization {
+    fn names(&self) -> &'static [&'static str] {
+        &["BatchNormalization"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        if node.int("training_mode", 0)? != 0 {
+            return Err(Error::Unsupported { what: "BatchNormalization in training mode".into() });
+        }
+        if (1..5).any(|operand| node.is_active(operand)) {
+            return Err(Error::Unsupported {
+                what: "BatchNormalization with computed scale or statistics".into(),
+            });
+        }
+        Ok(Kind::Normalisation)
+    }
+
+    fn constants(&self, _node: View) -> Option<Constants> {
+        Some(Constants::PerChannel)
+    }
+
+    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
+        let rank = call.node.graph().ty(x).rank();
+        let rank = rank.ok_or(Error::Unknown { what: "the rank".into() })?;
+        // One value per channel, against the axes behind the channels.
+        let spread = |operand| -> Result<Expr<'e>, Error> {
+            let after: Vec<_> = (1..rank.saturating_sub(1)).collect();
+            Ok(call.x(operand)?.unsqueeze(&after))
+        };
+        let (gamma, beta, mean, variance) = (spread(1)?, spread(2)?, spread(3)?, spread(4)?);
+        let scale = gamma / (variance + call.node.float("epsilon", 1e-5)?).sqrt();
+        Ok(Affine { scale: Some(scale), shift: Some(beta - mean * scale) })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let affine = self.affine(call, call.node.required(0)?)?;
+        Ok(affine.scale.map_or(s, |scale| s * scale))
+    }
+}

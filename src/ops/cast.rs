@@ -1,0 +1,55 @@
+//! `Cast`.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::{
+    graph::{Dim, Expr, Type, View},
+    onnx::DataType,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &Cast;
+
+struct Cast;
+
+impl Operator for Cast {
+    fn names(&self) -> &'static [&'static str] {
+        &["Cast"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input_of(target(node)?)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        let ty = Type { elem: target(node)?, shape: None };
+        // To an integer it is a rounding; from a boolean there is nothing to flow to.
+        let flows = ty.is_float() && node.ty(0)?.elem != DataType::Bool;
+        Ok(if flows { Kind::Movement } else { Kind::Stop })
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        let integer = matches!(target(node), Ok(DataType::Int64 | DataType::Int32));
+        integer.then(|| node.contents(0).map(<[Dim]>::to_vec))?
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s.cast(call.node.ty(wrt)?.relevance()))
+    }
+}
+
+fn target(node: View) -> Result<DataType, Error> {
+    let to = node.int("to", 0)?;
+    let known = i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok());
+    known.filter(|elem| *elem != DataType::Undefined).ok_or_else(|| Error::Attribute {
+        name: "to".into(),
+        what: format!("is {to}, which is no element type"),
+    })
+}

@@ -1,0 +1,89 @@
+//! `Concat`.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Dim, Expr, Type, View, axis};
+
+pub(super) const OPERATOR: &dyn Operator = &Concat;
+
+struct Concat;
+
+impl Operator for Concat {
+    fn names(&self) -> &'static [&'static str] {
+        &["Concat"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let operands: Vec<_> = node.inputs().into_iter().flatten().collect();
+        let along = axis(node.int("axis", 0)?, node.rank(0)?)?;
+        let mut out = node.ty(0)?.clone();
+        let dims = out.shape.get_or_insert_default();
+        for &operand in operands.iter().skip(1) {
+            let Some(shape) = &node.graph().ty(operand).shape else {
+                return Err(Error::Unknown { what: "the shape of an operand".into() });
+            };
+            if shape.len() != dims.len() {
+                return Err(Error::Shapes { what: "operands of different ranks".into() });
+            }
+            for (i, (have, &more)) in dims.iter_mut().zip(shape).enumerate() {
+                *have = match (*have, more) {
+                    (Dim::Known(a), Dim::Known(b)) if i == along => {
+                        Dim::Known(a.saturating_add(b))
+                    }
+                    _ if i == along => Dim::Unknown,
+                    (Dim::Known(a), Dim::Known(b)) if a != b => {
+                        return Err(Error::Shapes { what: format!("sizes {a} and {b} of axis {i}") });
+                    }
+                    (Dim::Known(n), _) | (_, Dim::Known(n)) => Dim::Known(n),
+                    (have, _) => have,
+                };
+            }
+        }
+        Ok(vec![out])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        let parts: Option<Vec<_>> = (0..node.inputs().len()).map(|i| node.contents(i)).collect();
+        Some(parts?.concat())
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let along = axis(call.node.int("axis", 0)?, call.node.rank(0)?)?;
+        // The sizes before, added up now as far as they are known and at run time where not.
+        let (mut known, mut computed) = (0, None);
+        let mut add = |operand: usize| -> Result<Expr<'e>, Error> {
+            let part = call.raw(operand)?;
+            match part.ty().dim(along) {
+                Some(Dim::Known(n)) => known += n,
+                _ => {
+                    let size = part.size(along);
+                    computed = Some(computed.map_or(size, |sum: Expr<'e>| sum + size));
+                }
+            }
+            let constant = call.emitter().ints(&[known]);
+            Ok(match computed {
+                None => constant,
+                Some(sum) if known == 0 => sum,
+                Some(sum) => sum + constant,
+            })
+        };
+        let mut from = call.emitter().ints(&[0]);
+        for operand in 0..wrt {
+            from = add(operand)?;
+        }
+        let to = add(wrt)?;
+        s.slice(along, from, to)
+    }
+}

@@ -1,0 +1,47 @@
+//! `Div`.
+
+use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, Value, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Div;
+
+struct Div;
+
+impl Operator for Div {
+    fn names(&self) -> &'static [&'static str] {
+        &["Div"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(node.binary(Kind::Quotient))
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn constants(&self, node: View) -> Option<Constants> {
+        (!node.is_active(1)).then_some(Constants::Broadcast)
+    }
+
+    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
+        let c = call.beside(x)?;
+        let one = call.emitter().scalar(c.ty().elem, 1.0);
+        Ok(Affine { scale: Some(one / c), shift: None })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let quotient = s / call.x(1)?;
+        let g = if wrt == 0 { quotient } else { -(quotient * call.y()) };
+        g.sum_to(call.raw(wrt)?)
+    }
+}

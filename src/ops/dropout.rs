@@ -1,0 +1,42 @@
+//! `Dropout`, which does nothing at inference.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::{
+    graph::{Expr, Type, View},
+    onnx::DataType,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &Dropout;
+
+struct Dropout;
+
+impl Operator for Dropout {
+    fn names(&self) -> &'static [&'static str] {
+        &["Dropout"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        Ok(vec![node.ty(0)?.clone(), node.ty(0)?.with(DataType::Bool)])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        _call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s)
+    }
+}

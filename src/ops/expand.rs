@@ -1,0 +1,47 @@
+//! `Expand`: broadcasting to a shape.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View, broadcast};
+
+pub(super) const OPERATOR: &dyn Operator = &Expand;
+
+struct Expand;
+
+impl Operator for Expand {
+    fn names(&self) -> &'static [&'static str] {
+        &["Expand"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let x = node.ty(0)?;
+        let Some(shape) = node.contents(1) else {
+            return Ok(vec![Type { elem: x.elem, shape: None }]);
+        };
+        let target = Type::new(x.elem, shape.to_vec());
+        let shape = broadcast([x, &target]).map_err(|(a, b)| Error::Shapes {
+            what: format!("sizes {a} and {b} do not broadcast"),
+        })?;
+        Ok(vec![Type { elem: x.elem, shape }])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        s.sum_to(call.raw(wrt)?)
+    }
+}

@@ -1,0 +1,114 @@
+//! `Gemm`: α A′ B′ + β C, where A′ and B′ are A and B or their transposes.
+
+use super::{Call, Error, Kind, Linear, Operator, Range, Role};
+use crate::graph::{Dim, Expr, Type, View, emit};
+
+pub(super) const OPERATOR: &dyn Operator = &Gemm;
+
+struct Gemm;
+
+impl Operator for Gemm {
+    fn names(&self) -> &'static [&'static str] {
+        &["Gemm"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        if node.rank(0)? != 2 || node.rank(1)? != 2 {
+            return Err(Error::Shapes { what: "operands that are no matrices".into() });
+        }
+        let (a, b) = (node.ty(0)?, node.ty(1)?);
+        let [ta, tb] = transposed(node)?;
+        let size = |ty: &Type, axis: usize| ty.dim(axis).unwrap_or(Dim::Unknown);
+        match (size(a, 1 - usize::from(ta)), size(b, usize::from(tb))) {
+            (Dim::Known(k), Dim::Known(l)) if k != l => Err(Error::Shapes {
+                what: format!("{k} columns of A and {l} rows of B"),
+            }),
+            _ => Ok(vec![Type::new(
+                a.elem,
+                vec![size(a, usize::from(ta)), size(b, 1 - usize::from(tb))],
+            )]),
+        }
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        if node.is_active(2) {
+            return Err(Error::Unsupported { what: "Gemm with a computed C".into() });
+        }
+        if node.float("alpha", 1.0)? <= 0.0 || node.float("beta", 1.0)? <= 0.0 {
+            return Err(Error::Unsupported { what: "Gemm with alpha or beta below or at 0".into() });
+        }
+        let both = node.is_active(0) && node.is_active(1);
+        Ok(if both { Kind::Product } else { Kind::Weighted })
+    }
+
+    fn role(&self, operand: usize) -> Role {
+        if operand == 2 { Role::Bias } else { Role::Weight }
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn linear(&self) -> Option<&dyn Linear> {
+        Some(self)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let [ta, tb] = transposed(call.node)?;
+        let alpha = call.node.float("alpha", 1.0)? as f32;
+        let product = |a: Expr<'e>, ta: bool, b: Expr<'e>, tb: bool| {
+            // C may be left out since opset 11.
+            let zero = || call.emitter().scalar(a.ty().elem, 0.0);
+            let c = (call.emitter().opset() < 11).then(zero);
+            let mut attributes = vec![emit::int("transA", ta.into()), emit::int("transB", tb.into())];
+            if (alpha - 1.0).abs() > 0.0 {
+                attributes.push(emit::float("alpha", alpha));
+            }
+            call.emitter().emit("Gemm", &[Some(a), Some(b), c], attributes)
+        };
+        Ok(match (wrt, ta, tb) {
+            (0, false, _) => product(s, false, call.x(1)?, !tb),
+            (0, true, _) => product(call.x(1)?, tb, s, true),
+            (1, _, false) => product(call.x(0)?, !ta, s, false),
+            _ => product(s, true, call.x(0)?, ta),
+        })
+    }
+}
+
+impl Linear for Gemm {
+    fn features(&self, node: View) -> Result<Option<usize>, Error> {
+        Ok(Some(usize::from(node.is_active(0))))
+    }
+
+    fn count(&self, node: View) -> Option<i64> {
+        let [ta, tb] = transposed(node).ok()?;
+        let (operand, axis) = if node.is_active(0) { (1, !tb) } else { (0, ta) };
+        node.ty(operand).ok()?.dim(usize::from(axis))?.known()
+    }
+
+    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let [ta, tb] = transposed(node)?;
+        // Features are the columns of B′, or the rows of A′ where A holds the weights.
+        let rows = if node.is_active(0) { tb } else { !ta };
+        Ok(w * if rows { g.unsqueeze(&[1]) } else { g })
+    }
+
+    fn bias<'e>(&self, node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let beta = node.float("beta", 1.0)?;
+        Ok(if (beta - 1.0).abs() > 0.0 { b / beta } else { b })
+    }
+
+    fn spread<'e>(&self, node: View, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
+        let beta = node.float("beta", 1.0)?;
+        Ok(if (beta - 1.0).abs() > 0.0 { b * beta } else { b })
+    }
+}
+
+fn transposed(node: View) -> Result<[bool; 2], Error> {
+    Ok([node.int("transA", 0)? != 0, node.int("transB", 0)? != 0])
+}

@@ -1,0 +1,44 @@
+//! `GlobalAveragePool`: the mean over the spatial axes.
+
+use super::{Call, Error, Kind, Operator, Range, reduce};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &GlobalAveragePool;
+
+struct GlobalAveragePool;
+
+impl Operator for GlobalAveragePool {
+    fn names(&self) -> &'static [&'static str] {
+        &["GlobalAveragePool"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        global(node)
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Sum)
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let axes: Vec<_> = (2..call.node.rank(0)?).collect();
+        Ok(reduce::mean(s, call.raw(0)?, &axes).expand_like(call.raw(0)?))
+    }
+}
+
+/// The type of a pool over all spatial axes.
+pub(super) fn global(node: View) -> Result<Vec<Type>, Error> {
+    let ty = node.ty(0)?;
+    let Some(shape) = &ty.shape else { return Ok(Vec::new()) };
+    let dim = |(axis, &dim)| if axis < 2 { dim } else { Dim::Known(1) };
+    Ok(vec![Type::new(ty.elem, shape.iter().enumerate().map(dim).collect())])
+}

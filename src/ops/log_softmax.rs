@@ -1,0 +1,32 @@
+//! `LogSoftmax`.
+
+use super::{Call, Error, Kind, Operator, softmax::axes};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &LogSoftmax;
+
+struct LogSoftmax;
+
+impl Operator for LogSoftmax {
+    fn names(&self) -> &'static [&'static str] {
+        &["LogSoftmax"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Leaf)
+    }
+
+    /// `s − eʸ Σ s`
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s - call.y().exp() * s.sum(&axes(call.node)?, true))
+    }
+}

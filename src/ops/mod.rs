@@ -1,0 +1,391 @@
+//! Operators: what each is, and nothing about explaining it.
+//!
+//! A file here states an operator's types, what kind of operation it is, and its adjoint
+//! `Jᵀ s = (∂y/∂x)ᵀ s`, in every form that the operator has had since opset 9. What becomes of
+//! relevance is said in [`crate::rules`], for kinds, never for operators: so that there are
+//! operators *plus* rules to write, not operators *times* rules.
+//!
+//! To add an operator: write its file, add its word to the list below, add a fixture.
+
+use crate::graph::{Dim, Emitter, Expr, Type, Value, View};
+
+mod reduce;
+mod window;
+
+macro_rules! operators {
+    ($($module:ident)*) => {
+        $(mod $module;)*
+        const ALL: &[&dyn Operator] = &[$($module::OPERATOR),*];
+    };
+}
+
+operators! {
+    abs add arg_max average_pool batch_normalization cast compare concat constant conv div dropout exp
+    expand flatten gather gemm global_average_pool global_max_pool identity leaky_relu log_softmax
+    matmul max_pool mul neg pad range reduce_max reduce_mean reduce_sum relu reshape shape sigmoid
+    sign slice softmax sqrt squeeze sub tanh tile transpose unsqueeze where_
+}
+
+/// The operator of that name, if it is known.
+pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
+    ALL.iter().copied().find(|op| domain.is_empty() && op.names().contains(&op_type))
+}
+
+/// The names of all operators that are known, with their kinds' word for the documentation.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().flat_map(|op| op.names()).copied()
+}
+
+/// What can be wrong with a use of an operator, or be missing to differentiate it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An attribute is not what the operator's definition says.
+    #[error("attribute '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`")]
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// An operand is not what the operator's definition says.
+    #[error("operand {operand} {what}; the model is invalid: check it with `onnx.checker.check_model`")]
+    Operand {
+        /// Its place.
+        operand: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// Shapes or types contradict each other.
+    #[error("{what}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`")]
+    Shapes {
+        /// The contradiction.
+        what: String,
+    },
+    /// Something that has to be known at compile time is not.
+    #[error(
+        "{what} is not known; fix it in the file, with \
+         `onnxruntime.tools.symbolic_shape_infer` or by exporting with static sizes"
+    )]
+    Unknown {
+        /// What.
+        what: String,
+    },
+    /// The source's operator set has no way to write it.
+    #[error(
+        "{what} takes opset {since}; convert the model with \
+         `onnx.version_converter.convert_version(model, {since})`"
+    )]
+    Opset {
+        /// What.
+        what: &'static str,
+        /// The operator set that has it.
+        since: i64,
+    },
+    /// A form of the operator that has no rule.
+    #[error("{what} cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop")]
+    Unsupported {
+        /// The form.
+        what: String,
+    },
+}
+
+/// What kind of operation a node is, which is all that a rule asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A layer with weights.
+    Weighted,
+    /// A normalisation by statistics.
+    Normalisation,
+    /// An elementwise nonlinearity.
+    Activation,
+    /// A sum or mean of activations: average pools, additions, reductions.
+    Sum,
+    /// A selection of the largest: max pools.
+    Max,
+    /// Any other function of activations without weights.
+    Leaf,
+    /// Bilinear in two activations.
+    Product,
+    /// One activation over another.
+    Quotient,
+    /// An activation scaled or shifted by constants.
+    Affine,
+    /// Elements go elsewhere, unchanged.
+    Movement,
+    /// Nothing flows: the output does not change with small changes of the operands.
+    Stop,
+}
+
+impl Kind {
+    /// The kind's name, for tables and summaries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weighted => "weighted",
+            Self::Normalisation => "normalisation",
+            Self::Activation => "activation",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Leaf => "leaf",
+            Self::Product => "product",
+            Self::Quotient => "quotient",
+            Self::Affine => "affine",
+            Self::Movement => "movement",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// What is known of the sign of an operator's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Nothing.
+    Any,
+    /// It is never negative.
+    NonNegative,
+    /// It is not negative where no operand is.
+    AsOperands,
+}
+
+/// What a constant operand of a weighted operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It multiplies the activation.
+    Weight,
+    /// It is added.
+    Bias,
+}
+
+/// An operator, or a family of operators that differ in a word.
+pub trait Operator: Sync {
+    /// Its names in `ai.onnx`.
+    fn names(&self) -> &'static [&'static str];
+
+    /// The types of its outputs, as far as those of the operands tell; also the place where a
+    /// node that contradicts the operator's definition is refused.
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error>;
+
+    /// What kind of operation the node is.
+    fn kind(&self, node: View) -> Result<Kind, Error>;
+
+    /// Whether relevance can flow to an operand (and not only through its shape or as an index).
+    fn flows(&self, _node: View, _operand: usize) -> bool {
+        true
+    }
+
+    /// Whether the output depends on the operands' data, not on their shapes or types alone.
+    fn depends(&self, _node: View) -> bool {
+        true
+    }
+
+    /// The contents of an integer output of at most one axis, as far as constants and shapes tell.
+    fn fold(&self, _node: View) -> Option<Vec<Dim>> {
+        None
+    }
+
+    /// The sign of the output.
+    fn range(&self, _node: View) -> Range {
+        Range::Any
+    }
+
+    /// What a constant operand of a weighted operation is.
+    fn role(&self, _operand: usize) -> Role {
+        Role::Weight
+    }
+
+    /// Whether an elementwise function has `x f′(x) = f(x)` (Euler, degree 1), so that
+    /// `x ⊙ Jᵀ s = y ⊙ s` needs neither `x` nor `f′`.
+    fn is_homogeneous(&self) -> bool {
+        false
+    }
+
+    /// For a product with weights: how per-feature constants fold into it.
+    fn linear(&self) -> Option<&dyn Linear> {
+        None
+    }
+
+    /// How the constants lie of a node that shifts or scales its one activation by constants;
+    /// `None` for any other node, `c / x` among them.
+    fn constants(&self, _node: View) -> Option<Constants> {
+        None
+    }
+
+    /// What such a node does to its activation `x`.
+    fn affine<'e>(&self, _call: &Call<'_, 'e>, _x: Value) -> Result<Affine<'e>, Error> {
+        Ok(Affine { scale: None, shift: None })
+    }
+
+    /// The operation on the operands of `call`: the same node, unless an operator has operands that
+    /// ONNX does not know.
+    fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        call.repeat()
+    }
+
+    /// `(∂y/∂x)ᵀ s` for the operand `wrt`, in its shape. `s` is in the shape of the output.
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error>;
+}
+
+/// How the constants of a shift or scale lie along the axes of what they shift or scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Constants {
+    /// They broadcast.
+    Broadcast,
+    /// They are lists along axis 1.
+    PerChannel,
+}
+
+/// `scale · x + shift`, elementwise, with constants that broadcast against `x`; 1 and 0 where absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Affine<'e> {
+    /// The factor.
+    pub scale: Option<Expr<'e>>,
+    /// The summand.
+    pub shift: Option<Expr<'e>>,
+}
+
+/// A product with weights, `y = x ∗ W + b`, to which scales and shifts per output feature fold.
+/// Its operands are `x` and `W` in the operator's order, and `b` third.
+pub trait Linear {
+    /// The axis of the output that features lie along; `None` if it has none.
+    fn features(&self, node: View) -> Result<Option<usize>, Error>;
+
+    /// The number of features, where the weights say.
+    fn count(&self, node: View) -> Option<i64>;
+
+    /// The weights with feature `j` scaled by `g[j]`; `g` is a list.
+    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error>;
+
+    /// A bias that broadcasts against the output in the shape of the operator's third operand.
+    fn bias<'e>(&self, _node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+        Ok(b)
+    }
+
+    /// The operator's third operand in a shape that broadcasts against the output of that rank.
+    fn spread<'e>(&self, _node: View, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
+        Ok(b)
+    }
+}
+
+/// An operator applied to operands under construction.
+#[derive(Clone)]
+pub struct Call<'g, 'e> {
+    /// The node whose attributes and types count.
+    pub node: View<'g>,
+    operator: &'static dyn Operator,
+    emitter: &'e Emitter,
+    operands: Vec<Option<Operand<'e>>>,
+    output: Value,
+}
+
+#[derive(Clone, Copy)]
+enum Operand<'e> {
+    /// A value of the source.
+    Source(Value),
+    /// What stands in its place.
+    Given(Expr<'e>),
+}
+
+impl<'g, 'e> Call<'g, 'e> {
+    /// The call that `node` is in the source; `output` is its result, or that of the group it
+    /// stands for.
+    pub fn new(
+        node: View<'g>,
+        operator: &'static dyn Operator,
+        emitter: &'e Emitter,
+        output: Value,
+    ) -> Self {
+        let operands = node.inputs().into_iter().map(|v| v.map(Operand::Source)).collect();
+        Self { node, operator, emitter, operands, output }
+    }
+
+    /// The same call with another operand.
+    #[must_use]
+    pub fn with(mut self, operand: usize, expr: Option<Expr<'e>>) -> Self {
+        if operand >= self.operands.len() {
+            self.operands.resize(operand + 1, None);
+        }
+        self.operands[operand] = expr.map(Operand::Given);
+        self
+    }
+
+    /// The builder.
+    pub fn emitter(&self) -> &'e Emitter {
+        self.emitter
+    }
+
+    /// An operand in the precision of relevance, if it is given.
+    pub fn get(&self, operand: usize) -> Option<Expr<'e>> {
+        Some(match (*self.operands.get(operand)?)? {
+            Operand::Source(value) => self.emitter.real(value),
+            Operand::Given(expr) => expr,
+        })
+    }
+
+    /// The number of places for operands, given or not.
+    pub fn arity(&self) -> usize {
+        self.operands.len()
+    }
+
+    /// An operand that the operator cannot do without.
+    pub fn x(&self, operand: usize) -> Result<Expr<'e>, Error> {
+        self.get(operand).ok_or(Error::Operand { operand, what: "is missing".into() })
+    }
+
+    /// An operand as it is: an index, a shape, a condition, a type.
+    pub fn raw(&self, operand: usize) -> Result<Expr<'e>, Error> {
+        match self.operands.get(operand).copied().flatten() {
+            Some(Operand::Source(value)) => Ok(self.emitter.value(value)),
+            Some(Operand::Given(expr)) => Ok(expr),
+            None => Err(Error::Operand { operand, what: "is missing".into() }),
+        }
+    }
+
+    /// The result in the source, in the precision of relevance.
+    pub fn y(&self) -> Expr<'e> {
+        self.emitter.real(self.output)
+    }
+
+    /// The operation on these operands.
+    pub fn forward(&self) -> Result<Expr<'e>, Error> {
+        self.operator.forward(self)
+    }
+
+    /// The adjoint at these operands.
+    pub fn adjoint(&self, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        self.operator.adjoint(self, wrt, s)
+    }
+
+    /// The node again, on these operands.
+    pub fn repeat(&self) -> Result<Expr<'e>, Error> {
+        let floating = |operand: usize| {
+            self.node.input(operand).is_none_or(|v| self.node.graph().ty(v).is_float())
+        };
+        let inputs: Vec<_> = (0..self.operands.len())
+            .map(|i| if floating(i) { self.get(i) } else { self.raw(i).ok() })
+            .collect();
+        let op_type = self.op_type()?;
+        Ok(self.emitter.emit(op_type, &inputs, self.node.attributes().to_vec()))
+    }
+
+    /// The other operand of an operation of `x` and a constant.
+    fn beside(&self, x: Value) -> Result<Expr<'e>, Error> {
+        self.x(usize::from(self.node.input(0) == Some(x)))
+    }
+
+    /// The refusal of an operator through which nothing flows.
+    fn no_derivative(&self) -> Error {
+        Error::Unsupported { what: format!("a derivative of {}", self.node.op_type()) }
+    }
+
+    /// The operator's name.
+    pub fn op_type(&self) -> Result<&'static str, Error> {
+        let name = self.node.op_type();
+        let known = self.operator.names().iter().copied().find(|known| *known == name);
+        known.ok_or_else(|| Error::Unsupported { what: format!("the operator {name}") })
+    }
+}
+

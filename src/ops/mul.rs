@@ -1,0 +1,43 @@
+//! `Mul`.
+
+use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, Value, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Mul;
+
+struct Mul;
+
+impl Operator for Mul {
+    fn names(&self) -> &'static [&'static str] {
+        &["Mul"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(node.binary(Kind::Product))
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn constants(&self, node: View) -> Option<Constants> {
+        (node.binary(Kind::Product) == Kind::Affine).then_some(Constants::Broadcast)
+    }
+
+    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
+        Ok(Affine { scale: Some(call.beside(x)?), shift: None })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        (s * call.x(1 - wrt)?).sum_to(call.raw(wrt)?)
+    }
+}

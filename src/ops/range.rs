@@ -1,0 +1,31 @@
+//! `Range`: numbers in a row.
+
+use super::{Call, Error, Kind, Operator};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Range;
+
+struct Range;
+
+impl Operator for Range {
+    fn names(&self) -> &'static [&'static str] {
+        &["Range"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        Ok(vec![Type::new(node.ty(0)?.elem, vec![Dim::Unknown])])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Stop)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        _s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Err(call.no_derivative())
+    }
+}

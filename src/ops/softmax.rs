@@ -1,0 +1,47 @@
+//! `Softmax`, with the axis semantics of every opset.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Softmax;
+
+struct Softmax;
+
+impl Operator for Softmax {
+    fn names(&self) -> &'static [&'static str] {
+        &["Softmax"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Leaf)
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::NonNegative
+    }
+
+    /// `y ⊙ (s − Σ s ⊙ y)`
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let y = call.y();
+        Ok(y * (s - (s * y).sum(&axes(call.node)?, true)))
+    }
+}
+
+/// The axes that a softmax is over: one since opset 13, all from one on before.
+pub(super) fn axes(node: View) -> Result<Vec<usize>, Error> {
+    let rank = node.rank(0)?;
+    Ok(if node.opset() < 13 {
+        (node.axis("axis", 1, rank)?..rank).collect()
+    } else {
+        vec![node.axis("axis", -1, rank)?]
+    })
+}

@@ -1,0 +1,45 @@
+//! `Sub`.
+
+use super::{Affine, Call, Constants, Error, Kind, Operator};
+use crate::graph::{Expr, Type, Value, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Sub;
+
+struct Sub;
+
+impl Operator for Sub {
+    fn names(&self) -> &'static [&'static str] {
+        &["Sub"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(node.binary(Kind::Sum))
+    }
+
+    fn constants(&self, node: View) -> Option<Constants> {
+        (node.binary(Kind::Sum) == Kind::Affine).then_some(Constants::Broadcast)
+    }
+
+    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
+        let c = call.beside(x)?;
+        if call.node.input(0) == Some(x) {
+            return Ok(Affine { scale: None, shift: Some(-c) });
+        }
+        let minus_one = call.emitter().scalar(c.ty().elem, -1.0);
+        Ok(Affine { scale: Some(minus_one), shift: Some(c) })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let s = if wrt == 0 { s } else { -s };
+        s.sum_to(call.raw(wrt)?)
+    }
+}

@@ -1,0 +1,54 @@
+//! `Transpose`: axes in another order.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Transpose;
+
+struct Transpose;
+
+impl Operator for Transpose {
+    fn names(&self) -> &'static [&'static str] {
+        &["Transpose"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let rank = node.rank(0)?;
+        let order = order(node, rank)?;
+        let ty = node.ty(0)?;
+        let shape = order.iter().filter_map(|&axis| ty.dim(axis)).collect();
+        Ok(vec![Type::new(ty.elem, shape)])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let order = order(call.node, call.node.rank(0)?)?;
+        let mut inverse = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        Ok(s.transpose(&inverse))
+    }
+}
+
+/// The permutation, checked; reversed axes by default.
+fn order(node: View, rank: usize) -> Result<Vec<usize>, Error> {
+    let Some(perm) = node.ints("perm")? else { return Ok((0..rank).rev().collect()) };
+    let order: Vec<_> = perm.iter().filter_map(|&a| usize::try_from(a).ok()).collect();
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    if sorted == (0..rank).collect::<Vec<_>>() {
+        return Ok(order);
+    }
+    Err(Error::Attribute { name: "perm".into(), what: format!("{perm:?} is no order of {rank} axes") })
+}

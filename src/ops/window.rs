@@ -1,0 +1,231 @@
+//! Sliding windows: what convolutions and pools have in common.
+
+use super::Error;
+use crate::{
+    graph::{Dim, Expr, Type, View, emit},
+    onnx::schema::AttributeProto,
+};
+
+/// The geometry of a sliding window over the spatial axes, which are all but the first two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Its size.
+    pub kernel: Vec<i64>,
+    /// Its steps.
+    pub strides: Vec<i64>,
+    /// The distance between its elements.
+    pub dilations: Vec<i64>,
+    /// Zeros before each axis.
+    pub before: Vec<i64>,
+    /// Zeros after each axis. A window may reach beyond them if `ceil` says so.
+    pub after: Vec<i64>,
+    /// Whether the last window may be incomplete.
+    pub ceil: bool,
+}
+
+impl Window {
+    /// Reads the attributes of a convolution or pool over operand 0. `kernel` is the size that the
+    /// weights have; a pool states its own.
+    pub fn new(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
+        let bad = |name: &str, what: &str| Error::Attribute { name: name.into(), what: what.into() };
+        let kernel = match (kernel, node.ints("kernel_shape")?) {
+            (Some(kernel), Some(stated)) if kernel != stated => {
+                return Err(bad("kernel_shape", "is not the size of the weights"));
+            }
+            (Some(kernel), _) => kernel,
+            (None, Some(stated)) => stated.to_vec(),
+            (None, None) => return Err(bad("kernel_shape", "is missing")),
+        };
+        let n = kernel.len();
+        if node.ty(0)?.rank().is_some_and(|rank| rank != n + 2) {
+            return Err(Error::Shapes {
+                what: format!("a window of {n} axes over {}", node.graph().type_text(node.ty(0)?)),
+            });
+        }
+        let list = |name, default| -> Result<Vec<i64>, Error> {
+            let stated = node.ints(name)?.map_or_else(|| vec![default; n], <[i64]>::to_vec);
+            match stated.len() == n && stated.iter().all(|&v| (1..=1 << 31).contains(&v)) {
+                true => Ok(stated),
+                false => Err(bad(name, "is no list of one positive number per axis")),
+            }
+        };
+        let strides = list("strides", 1)?;
+        let dilations = list("dilations", 1)?;
+        if kernel.iter().any(|&k| !(1..=1 << 31).contains(&k)) {
+            return Err(bad("kernel_shape", "is no list of positive numbers"));
+        }
+        let pads = node.ints("pads")?.map_or_else(|| vec![0; 2 * n], <[i64]>::to_vec);
+        if pads.len() != 2 * n || pads.iter().any(|&p| !(0..=1 << 31).contains(&p)) {
+            return Err(bad("pads", "is no list of two non-negative numbers per axis"));
+        }
+        let ceil = node.int("ceil_mode", 0)? != 0;
+        let (before, after) = (pads[..n].to_vec(), pads[n..].to_vec());
+        let mut window = Self { kernel, strides, dilations, before, after, ceil };
+        match node.string("auto_pad", "NOTSET")? {
+            "NOTSET" | "" => {}
+            "VALID" => (window.before, window.after) = (vec![0; n], vec![0; n]),
+            same @ ("SAME_UPPER" | "SAME_LOWER") => window.pad_same(node, same == "SAME_LOWER")?,
+            other => return Err(bad("auto_pad", &format!("is '{other}'"))),
+        }
+        Ok(window)
+    }
+
+    /// `SAME`: as much padding as gives `⌈size / stride⌉` windows, the odd one at the end or before.
+    fn pad_same(&mut self, node: View, lower: bool) -> Result<(), Error> {
+        for axis in 0..self.kernel.len() {
+            let (stride, reach) = (self.strides[axis], self.reach(axis));
+            let total = match node.ty(0)?.dim(axis + 2) {
+                Some(Dim::Known(size)) => ((size + stride - 1) / stride - 1) * stride + reach - size,
+                _ if stride == 1 => reach - 1,
+                _ => {
+                    return Err(Error::Unknown {
+                        what: format!("the size of axis {} that auto_pad needs", axis + 2),
+                    });
+                }
+            }
+            .max(0);
+            let small = total / 2;
+            (self.before[axis], self.after[axis]) =
+                if lower { (total - small, small) } else { (small, total - small) };
+        }
+        Ok(())
+    }
+
+    /// How many input elements a window spans along an axis.
+    fn reach(&self, axis: usize) -> i64 {
+        self.dilations[axis] * (self.kernel[axis] - 1) + 1
+    }
+
+    /// The number of windows along a spatial axis.
+    fn windows(&self, axis: usize, size: Dim) -> Dim {
+        let (stride, reach) = (self.strides[axis], self.reach(axis));
+        let pads = self.before[axis] + self.after[axis];
+        size.map(stride == 1 && pads == reach - 1, |size| {
+            let room = size + pads - reach;
+            if room < 0 {
+                return 0;
+            }
+            let mut windows = room / stride + 1;
+            if self.ceil && room % stride != 0 {
+                // A window that starts in the padding behind the data is none.
+                windows += i64::from(windows * stride < size + self.before[axis]);
+            }
+            windows
+        })
+    }
+
+    /// The shape of the output with `channels` channels.
+    pub fn output(&self, input: &Type, channels: Dim) -> Vec<Type> {
+        let Some(shape) = &input.shape else { return Vec::new() };
+        let spatial = shape.iter().skip(2).enumerate().map(|(axis, &size)| self.windows(axis, size));
+        let batch = shape.first().copied().unwrap_or(Dim::Unknown);
+        let dims = [batch, channels].into_iter().chain(spatial).collect();
+        vec![Type::new(input.elem, dims)]
+    }
+
+    fn attributes(&self, before: &[i64], after: &[i64], group: i64) -> Vec<AttributeProto> {
+        vec![
+            emit::ints("dilations", &self.dilations),
+            emit::int("group", group),
+            emit::ints("kernel_shape", &self.kernel),
+            emit::ints("pads", &[before, after].concat()),
+            emit::ints("strides", &self.strides),
+        ]
+    }
+
+    /// The convolution of `x` with `w` over these windows, with zeros wherever a window reaches
+    /// beyond the data.
+    pub fn conv<'e>(&self, x: Expr<'e>, w: Expr<'e>, group: i64) -> Expr<'e> {
+        let attributes = self.attributes(&self.before, &self.reached(&x.ty()), group);
+        x.emitter().emit("Conv", &[Some(x), Some(w)], attributes)
+    }
+
+    /// `x` with the padding of these windows filled with `value`, and the same windows over that.
+    pub fn with_padding<'e>(&self, x: Expr<'e>, value: f64) -> (Expr<'e>, Self) {
+        let after = self.reached(&x.ty());
+        let all = |spatial: &[i64]| [&[0, 0], spatial].concat();
+        let none = vec![0; self.kernel.len()];
+        let inner = Self { before: none.clone(), after: none, ceil: false, ..self.clone() };
+        (x.pad(&all(&self.before), &all(&after), value), inner)
+    }
+
+    /// The padding after each axis, together with what the last window needs beyond it.
+    fn reached(&self, x: &Type) -> Vec<i64> {
+        let beyond = |(axis, &after): (usize, &i64)| {
+            after + if self.ceil { self.overhang(axis, x.dim(axis + 2)) } else { 0 }
+        };
+        self.after.iter().enumerate().map(beyond).collect()
+    }
+
+    /// By how many elements the last window reaches beyond the padding.
+    fn overhang(&self, axis: usize, size: Option<Dim>) -> i64 {
+        let Some(Dim::Known(size)) = size else {
+            // Any overhang is less than a step; windows that begin there are cut by `windows`.
+            return self.strides[axis] - 1;
+        };
+        let windows = self.windows(axis, Dim::Known(size)).known().unwrap_or(0);
+        let end = (windows - 1) * self.strides[axis] + self.reach(axis);
+        (end - size - self.before[axis] - self.after[axis]).max(0)
+    }
+
+    /// The adjoint of [`Window::conv`]: `s`, one value per window, back to the shape of `x`.
+    ///
+    /// A `ConvTranspose` is the adjoint of a `Conv` up to the elements at the end that no window
+    /// reached, which `output_padding` restores, and those that a window reached beyond the end,
+    /// which more padding cuts.
+    pub fn conv_adjoint<'e>(
+        &self,
+        x: Expr<'e>,
+        w: Expr<'e>,
+        s: Expr<'e>,
+        group: i64,
+    ) -> Result<Expr<'e>, Error> {
+        let ty = x.ty();
+        let mut after = self.after.clone();
+        let mut output_padding = vec![0; self.kernel.len()];
+        let mut cut = Vec::new();
+        for axis in 0..self.kernel.len() {
+            let (stride, reach) = (self.strides[axis], self.reach(axis));
+            match ty.dim(axis + 2) {
+                Some(Dim::Known(size)) => {
+                    let windows = self.windows(axis, Dim::Known(size)).known().unwrap_or(0);
+                    let covered = (windows - 1) * stride + reach - self.before[axis] - after[axis];
+                    let missing = size - covered;
+                    output_padding[axis] = missing.max(0);
+                    after[axis] += (-missing).max(0);
+                }
+                _ if stride == 1 => {}
+                _ => {
+                    output_padding[axis] = stride - 1;
+                    cut.push(axis + 2);
+                }
+            }
+        }
+        let mut attributes = self.attributes(&self.before, &after, group);
+        if output_padding.iter().any(|&n| n > 0) {
+            attributes.push(emit::ints("output_padding", &output_padding));
+        }
+        let emitter = s.emitter();
+        let mut out = emitter.emit("ConvTranspose", &[Some(s), Some(w)], attributes);
+        for axis in cut {
+            out = out.slice(axis, emitter.ints(&[0]), x.size(axis))?;
+        }
+        Ok(out)
+    }
+
+    /// Whether the windows lie side by side and cover every element once.
+    pub fn tiles(&self, x: &Type) -> bool {
+        let plain = self.strides == self.kernel
+            && self.dilations.iter().all(|&d| d == 1)
+            && self.before.iter().chain(&self.after).all(|&p| p == 0);
+        plain
+            && self.kernel.iter().enumerate().all(|(axis, k)| {
+                matches!(x.dim(axis + 2), Some(Dim::Known(size)) if size > 0 && size % k == 0)
+            })
+    }
+
+    /// The number of elements of a window.
+    pub fn count(&self) -> i64 {
+        self.kernel.iter().product()
+    }
+}

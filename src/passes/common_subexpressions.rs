@@ -1,0 +1,34 @@
+//! `common-subexpressions`: nodes that compute the same are one.
+//!
+//! Units are emitted one by one, each as if it were alone: two that share weights would each have
+//! their twin, and two consumers of a value would each have its sign.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use prost::Message;
+
+use super::Pass;
+use crate::graph::{Graph, Origin, Value, Verdict};
+
+pub(super) struct CommonSubexpressions;
+
+impl Pass for CommonSubexpressions {
+    fn name(&self) -> &'static str {
+        "common-subexpressions"
+    }
+
+    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+        let mut seen = BTreeMap::new();
+        graph.rebuild(outputs, |node, next, inputs| {
+            let Origin::New(emitted) = graph.origin(node) else { return Verdict::Keep };
+            let attributes: Vec<_> = emitted.attributes.iter().map(Message::encode_to_vec).collect();
+            match seen.entry((emitted.op_type, attributes, inputs.to_vec())) {
+                Entry::Occupied(same) => Verdict::Replace(*same.get()),
+                Entry::Vacant(new) => {
+                    new.insert(Value { node: next, slot: 0 });
+                    Verdict::Keep
+                }
+            }
+        })
+    }
+}

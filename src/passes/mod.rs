@@ -1,0 +1,63 @@
+//! Passes: what a level does to rules before they are emitted, and to the graph after.
+//!
+//! Every pass has a name, a reason and a file. A level is a list of passes; `-O0` only leaves out what nothing needs.
+
+mod common_subexpressions;
+mod dead_nodes;
+mod twin_folding;
+
+use crate::{
+    graph::{Graph, Value},
+    rules::Ratio,
+};
+
+/// An optimisation. It acts where it overrides a method; the others leave things as they are.
+pub trait Pass: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Rewrites what is emitted for a weighted unit.
+    fn ratio(&self, ratio: Ratio) -> Ratio {
+        ratio
+    }
+
+    /// Builds a smaller graph with the same outputs.
+    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+        (graph.clone(), outputs.to_vec())
+    }
+}
+
+/// How much is done to make an explanation cheap.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+pub enum Level {
+    /// The formulas to the letter: the readable form, and the reference.
+    #[value(name = "0", alias = "O0")]
+    O0,
+    /// Everything that means the same.
+    #[default]
+    #[value(name = "2", alias = "O2")]
+    O2,
+}
+
+impl Level {
+    /// The passes of the level, in order.
+    pub fn passes(self) -> &'static [&'static dyn Pass] {
+        match self {
+            Self::O0 => &[&dead_nodes::DeadNodes],
+            Self::O2 => {
+                &[&twin_folding::TwinFolding, &common_subexpressions::CommonSubexpressions, &dead_nodes::DeadNodes]
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::O0 => "-O0",
+            Self::O2 => "-O2",
+        })
+    }
+}

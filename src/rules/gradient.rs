@@ -1,0 +1,28 @@
+//! `gradient` — the gradient of the explained output, weighted by the relevance it starts from.
+//!
+//! ```text
+//! R_x = Jᵀ R
+//! ```
+//!
+//! With `--init one` it is the plain gradient (saliency; Simonyan et al. 2014).
+
+use super::{Rule, Treatment};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Gradient;
+
+struct Gradient;
+
+impl Rule for Gradient {
+    fn name(&self) -> &'static str {
+        "gradient"
+    }
+
+    fn options(&self) -> &'static [(&'static str, f64, &'static str)] {
+        &[]
+    }
+
+    fn treatment(&self, _kind: Kind, _option: &dyn Fn(&str) -> f64) -> Treatment {
+        Treatment::Adjoint
+    }
+}

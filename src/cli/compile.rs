@@ -1,10 +1,13 @@
 //! `abslrp compile`
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use abslrp::{lrp, onnx};
 
-use super::{Explain, Failure, Report, progress};
+use super::{Explain, Failure, Report, progress, verify::Run};
 
 /// Writes a model that explains itself
 #[derive(clap::Args)]
@@ -16,6 +19,11 @@ pub struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     explain: Explain,
+    /// Run it beside its source on ONNX Runtime
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    run: Run,
     /// Write the summary as JSON
     #[arg(long)]
     json: bool,
@@ -32,9 +40,52 @@ impl Args {
             onnx::write(&model, &explanation.addition, &out, limit, &progress("writing"))?;
 
         let summary = explanation.summary;
-        let mut text = String::new();
-        let _ = writeln!(text, "{}", out.display());
-        let json = serde_json::json!({ "out": out, "bytes": bytes, "summary": summary });
-        Ok(Report { text, json, as_json: self.json, holds: true })
+        let mut text = text(&summary, &out, bytes);
+        let mut json = serde_json::json!({ "out": out, "bytes": bytes, "summary": summary });
+        let mut holds = true;
+        if self.verify {
+            let report = self.run.verify(&out, Some(self.model))?;
+            text += &report.text();
+            holds = report.holds;
+            json["verification"] = serde_json::json!(report);
+        }
+        Ok(Report { text, json, as_json: self.json, holds })
     }
+}
+
+fn text(summary: &lrp::Summary, out: &Path, bytes: u64) -> String {
+    let mut text = String::new();
+    let (before, added) = summary.nodes;
+    let _ = writeln!(
+        text,
+        "{}: {bytes} bytes, {before} nodes and {added} more",
+        out.display()
+    );
+    let _ = writeln!(
+        text,
+        "      explains {} ({}, target {}, init {:?}, {}) across {} units",
+        summary.output,
+        summary.options.rule,
+        summary.options.target,
+        summary.options.init,
+        summary.options.level,
+        summary.units
+    );
+    if let Some((output, operator)) = &summary.instead_of {
+        let _ = writeln!(
+            text,
+            "      that is what {output} has before its {operator}; --output {output} explains \
+             it instead"
+        );
+    }
+    for (name, ty) in &summary.relevance {
+        let _ = writeln!(text, "      output {name}: {ty}");
+    }
+    for name in &summary.unreached {
+        let _ = writeln!(text, "      no relevance reaches {name}");
+    }
+    for cut in &summary.cut {
+        let _ = writeln!(text, "      cut: {cut}");
+    }
+    text
 }

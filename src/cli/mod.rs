@@ -1,6 +1,10 @@
 //! One file per subcommand; what they share is here.
 
 mod compile;
+mod explain;
+mod inspect;
+mod print;
+mod verify;
 
 use std::{
     io::{IsTerminal, Write},
@@ -24,6 +28,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Compile(compile::Args),
+    Verify(verify::Args),
+    Inspect(inspect::Args),
+    Explain(explain::Args),
+    Print(print::Args),
 }
 
 /// What a command has to say, and whether all it checked holds.
@@ -52,9 +60,17 @@ pub enum Failure {
         /// What is wrong.
         source: Box<lrp::Error>,
     },
-    /// Anything else, in words.
-    #[error("{0}")]
-    Other(String),
+    /// Running it.
+    #[error(transparent)]
+    Verify(#[from] abslrp::verify::Error),
+    /// The picture to explain.
+    #[error("{}: {what}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 impl Failure {
@@ -69,6 +85,10 @@ impl Failure {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Compile(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Inspect(args) => args.run(),
+        Command::Explain(args) => args.run(),
+        Command::Print(args) => args.run(),
     };
     match result {
         Ok(report) => {

@@ -377,10 +377,24 @@ impl<'e> Expr<'e> {
         }
         let out = self.reshape_to(other.shape());
         // Equal counts are the caller's word, and say more than inference can.
-        out.assume(wanted.shape)
+        out.assert(wanted.shape)
     }
 
-    fn assume(self, shape: Option<Vec<Dim>>) -> Self {
+    /// The same, where its type could not be inferred but is known to the caller.
+    #[must_use]
+    pub fn assume(self, ty: Type) -> Self {
+        if self.ty().shape.is_none() {
+            self.assert(ty.shape);
+        }
+        if self.ty().elem == DataType::Undefined {
+            let mut graph = self.emitter.graph.borrow_mut();
+            graph.dag[self.value.node].outputs[self.value.slot as usize].ty.elem = ty.elem;
+        }
+        self
+    }
+
+    /// The same, with a shape that is known better than inference does.
+    fn assert(self, shape: Option<Vec<Dim>>) -> Self {
         if shape.is_some() {
             let mut graph = self.emitter.graph.borrow_mut();
             graph.dag[self.value.node].outputs[self.value.slot as usize].ty.shape = shape;
@@ -465,7 +479,7 @@ impl<'e> Expr<'e> {
         if ty.shape.is_some() && ty.shape == wanted.shape {
             return self;
         }
-        self.binary("Expand", other.exact_shape()).assume(wanted.shape)
+        self.binary("Expand", other.exact_shape()).assert(wanted.shape)
     }
 
     /// The elements `from..to` along an axis; bounds as lists of one integer, constant or not.
@@ -523,7 +537,7 @@ impl<'e> Expr<'e> {
         }
         let leading: Vec<_> = (0..extra).collect();
         let kept = self.sum(&axes, true).sum(&leading, false);
-        Ok(kept.assume(Some(to)))
+        Ok(kept.assert(Some(to)))
     }
 
     /// x·y, matrices in the last two axes.

@@ -1,6 +1,6 @@
 //! `Conv`, over any number of spatial axes.
 
-use super::{Call, Error, Kind, Linear, Operator, Role, window::Window};
+use super::{Call, Error, Kind, Linear, Operator, Range, Role, window::Window};
 use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Conv;
@@ -32,6 +32,10 @@ impl Operator for Conv {
 
     fn role(&self, operand: usize) -> Role {
         if operand == 2 { Role::Bias } else { Role::Weight }
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
     }
 
     fn linear(&self) -> Option<&dyn Linear> {

@@ -91,7 +91,9 @@ impl Operator for MatMul {
             0 => (s.matmul(b.matrix_transpose()?), a),
             _ => (a.matrix_transpose()?.matmul(s), b),
         };
-        let gradient = gradient.sum_to(operand)?;
+        // Only a stack of matrices on the other side can have been more than this operand's.
+        let other = if wrt == 0 { b } else { a };
+        let gradient = if other.rank()? > 2 { gradient.sum_to(operand)? } else { gradient };
         Ok(if row || column { gradient.reshape_like(call.raw(wrt)?) } else { gradient })
     }
 }

@@ -356,7 +356,8 @@ impl<'g, 'e> Call<'g, 'e> {
 
     /// The adjoint at these operands.
     pub fn adjoint(&self, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
-        self.operator.adjoint(self, wrt, s)
+        let gradient = self.operator.adjoint(self, wrt, s)?;
+        Ok(gradient.assume(self.raw(wrt)?.ty().with(s.ty().elem)))
     }
 
     /// The node again, on these operands.

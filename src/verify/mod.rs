@@ -1,1 +1,391 @@
-//! x
+//! The proof: the explained model beside its source, on ONNX Runtime.
+
+pub mod runtime;
+pub mod session;
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use prost::Message;
+use runtime::Locate;
+use session::{Array, Device, Given, Runner, Source, sample};
+
+use crate::{
+    lrp::{self, Record},
+    onnx::{self, Addition, Model, schema::ModelProto},
+    passes::Level,
+};
+
+/// How far original outputs may move when ONNX Runtime's graph optimisations are on, relative to
+/// the largest: an added consumer can break a fusion. With float16 it is 1e-3.
+const FUSION: f64 = 1e-4;
+/// How far the relevance of two levels may be apart, relative L1. A sound rule is at 1e-3 in
+/// float32; far more means that it divides by numbers that are rounding errors.
+const LEVELS: f64 = 1e-2;
+
+/// What can keep a model from being verified.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No ONNX Runtime.
+    #[error(
+        "ONNX Runtime was not found ({why}); install it with `python3 -m pip install onnxruntime`, \
+         or name a library with --ort-lib or ORT_DYLIB_PATH"
+    )]
+    NoRuntime {
+        /// Why it could not be had.
+        why: String,
+    },
+    /// The named library is not there.
+    #[error("{}: no such library; name an ONNX Runtime library, `libonnxruntime.so`, with --ort-lib or ORT_DYLIB_PATH", path.display())]
+    NoLibrary {
+        /// The library.
+        path: PathBuf,
+    },
+    /// The library does not load.
+    #[error("{}: not a usable ONNX Runtime 1.20 or newer: {why}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// The loader's message.
+        why: String,
+    },
+    /// The CUDA provider does not start.
+    #[error(
+        "ONNX Runtime cannot use CUDA here: {why}; install `onnxruntime-gpu` with a matching CUDA, \
+         name its library with --ort-lib, or use --device cpu"
+    )]
+    Cuda {
+        /// Its message.
+        why: String,
+    },
+    /// ONNX Runtime refuses the model.
+    #[error("ONNX Runtime refuses the model: {why}")]
+    Session {
+        /// Its message.
+        why: String,
+    },
+    /// ONNX Runtime cannot run the model on these inputs.
+    #[error("ONNX Runtime cannot run the model on these inputs: {why}; give others with --input NAME=FILE.npy")]
+    Run {
+        /// Its message.
+        why: String,
+    },
+    /// An input has a type that no numbers can be given for.
+    #[error("an input has elements of type {elem}, for which there is no sample; give it with --input NAME=FILE.npy")]
+    InputType {
+        /// The type.
+        elem: String,
+    },
+    /// An input that the model does not have.
+    #[error("--input {name}: the model has no such input; it has {known}")]
+    NoInput {
+        /// The name.
+        name: String,
+        /// Those it has.
+        known: String,
+    },
+    /// A `.npy` file cannot be read or written.
+    #[error("{}: {why}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The model says of itself that it is not explained.
+    #[error("{}: not a model that abslrp has explained; make one with `abslrp compile`", path.display())]
+    NotExplained {
+        /// The model.
+        path: PathBuf,
+    },
+    /// The source is not inside.
+    #[error("{}: its source cannot be told from what was added: it was changed since; give it with --source", path.display())]
+    NoSource {
+        /// The model.
+        path: PathBuf,
+    },
+    /// The file.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
+    /// The source cannot be explained again at the other level.
+    #[error(transparent)]
+    Lrp(#[from] lrp::Error),
+}
+
+/// What to verify, on what.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The source; taken out of the explained model by default.
+    pub source: Option<PathBuf>,
+    /// Where to run.
+    pub device: Device,
+    /// Inputs; random numbers by default.
+    pub inputs: Vec<Given>,
+    /// Where ONNX Runtime is.
+    pub runtime: Locate,
+}
+
+/// What was found.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Report {
+    /// The explained model.
+    pub model: PathBuf,
+    /// Where it ran.
+    pub device: Device,
+    /// The inputs it ran on: name, shape, and whether they were given.
+    pub inputs: Vec<(String, Vec<usize>, bool)>,
+    /// The original outputs.
+    pub outputs: Vec<OutputReport>,
+    /// The added outputs.
+    pub relevance: Vec<RelevanceReport>,
+    /// Whether every promise holds.
+    pub holds: bool,
+}
+
+/// An original output.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct OutputReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it has the source's bits with graph optimisations off.
+    pub identical: bool,
+    /// The largest difference with graph optimisations on, relative to the largest value.
+    pub optimised_difference: f64,
+    /// Whether that is as promised.
+    pub holds: bool,
+}
+
+/// An added output.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct RelevanceReport {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Whether all of it is finite, with graph optimisations off and on.
+    pub finite: bool,
+    /// Σ R
+    pub sum: f64,
+    /// Σ |R|
+    pub magnitude: f64,
+    /// The level it is compared with.
+    pub other_level: String,
+    /// The relative L1 distance to that level's.
+    pub other_level_distance: f64,
+    /// Whether that is as promised.
+    pub holds: bool,
+}
+
+/// Verifies an explained model.
+pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
+    let model = Model::open(path)?;
+    let record = Record::read(&model).ok_or_else(|| Error::NotExplained { path: path.into() })?;
+    let source = match &request.source {
+        Some(source) => Model::open(source)?,
+        None => {
+            let source = lrp::source_of(&model);
+            let proto = source.ok_or_else(|| Error::NoSource { path: path.into() })?;
+            Model { proto: Arc::new(proto), path: path.into(), external: model.external.clone() }
+        }
+    };
+    let bench = Bench { request, directory: source.external.directory() };
+    let originals: Vec<_> = source.graph().output.iter().map(|o| o.name().to_string()).collect();
+
+    let mut runner = bench.runner(&Source::File(path), false)?;
+    let feeds = bench.feeds(&runner)?;
+    let plain = runner.run(&feeds)?;
+    drop(runner);
+    let optimised = bench.run(&Source::File(path), true, &feeds)?;
+    let (source_plain, source_optimised) = {
+        let bytes = bytes(&source.proto, &Addition::default());
+        let source = match &request.source {
+            Some(file) => Source::File(file),
+            None => Source::Memory(&bytes, bench.directory),
+        };
+        (bench.run(&source, false, &feeds)?, bench.run(&source, true, &feeds)?)
+    };
+    let level = if record.options.level == Level::O0 { Level::O2 } else { Level::O0 };
+    let options = lrp::Options { level, ..record.options };
+    let other = lrp::explain(&source, &options)?;
+    let other = bytes(&source.proto, &other.addition);
+    let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;
+
+    let get = |arrays: &[(String, Array)], name: &str| {
+        arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
+    };
+    let mut outputs = Vec::new();
+    for name in &originals {
+        let of = |arrays| get(arrays, name);
+        let (Some(a), Some(b), Some(c), Some(d)) =
+            (of(&plain), of(&source_plain), of(&optimised), of(&source_optimised))
+        else {
+            continue; // No tensor of numbers.
+        };
+        let identical = a.is_identical(&b);
+        let optimised_difference = difference(&c, &d);
+        let half = matches!(a, Array::Float16(_) | Array::Bfloat16(_));
+        let bound = if half { 1e-3 } else { FUSION };
+        // Devices other than the CPU may choose another algorithm for the same node.
+        let same = identical || request.device == Device::Cuda && difference(&a, &b) <= bound;
+        let holds = same && optimised_difference <= bound;
+        outputs.push(OutputReport { name: name.clone(), identical, optimised_difference, holds });
+    }
+    let mut relevance = Vec::new();
+    for (name, array) in plain.iter().filter(|(name, _)| !originals.contains(name)) {
+        let numbers = array.numbers();
+        let all_finite = |array: &Array| array.numbers().iter().all(|v| v.is_finite());
+        let finite = all_finite(array) && get(&optimised, name).is_some_and(|a| all_finite(&a));
+        let magnitude = numbers.iter().map(|v| v.abs()).sum();
+        let other_level_distance = get(&other, name).map_or(f64::NAN, |other| {
+            let apart: f64 = (&numbers - &other.numbers()).iter().map(|v| v.abs()).sum();
+            if apart > 0.0 { apart / magnitude } else { 0.0 }
+        });
+        relevance.push(RelevanceReport {
+            name: name.clone(),
+            shape: array.shape().to_vec(),
+            finite,
+            sum: numbers.sum(),
+            magnitude,
+            other_level: level.to_string(),
+            other_level_distance,
+            holds: finite && other_level_distance <= LEVELS,
+        });
+    }
+    let holds = outputs.iter().all(|o| o.holds) && relevance.iter().all(|r| r.holds);
+    let given = |name: &String| request.inputs.iter().any(|given| given.name == *name);
+    Ok(Report {
+        model: path.into(),
+        device: request.device,
+        inputs: feeds.iter().map(|(n, a)| (n.clone(), a.shape().to_vec(), given(n))).collect(),
+        outputs,
+        relevance,
+        holds,
+    })
+}
+
+fn bytes(model: &ModelProto, addition: &Addition) -> Vec<u8> {
+    if addition.nodes.is_empty() {
+        return model.encode_to_vec();
+    }
+    onnx::encode(model, addition).concat()
+}
+
+/// The largest difference, relative to the largest finite value; equal where both are not finite.
+fn difference(a: &Array, b: &Array) -> f64 {
+    let (a, b) = (a.numbers(), b.numbers());
+    if a.shape() != b.shape() {
+        return f64::INFINITY;
+    }
+    let scale = b.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
+    let apart = a.iter().zip(&b).fold(0.0f64, |m, (&a, &b)| {
+        let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        let d = (a - b).abs();
+        if same { m } else { m.max(if d.is_nan() { f64::INFINITY } else { d }) }
+    });
+    if apart > 0.0 { apart / scale.max(f64::MIN_POSITIVE) } else { 0.0 }
+}
+
+struct Bench<'r> {
+    request: &'r Request,
+    directory: &'r Path,
+}
+
+impl Bench<'_> {
+    fn runner(&self, source: &Source<'_>, optimise: bool) -> Result<Runner, Error> {
+        Runner::new(source, optimise, self.request.device, &self.request.runtime)
+    }
+
+    fn run(
+        &self,
+        source: &Source<'_>,
+        optimise: bool,
+        feeds: &[(String, Array)],
+    ) -> Result<Vec<(String, Array)>, Error> {
+        self.runner(source, optimise)?.run(feeds)
+    }
+
+    /// The inputs: those given, and samples for the rest.
+    fn feeds(&self, runner: &Runner) -> Result<Vec<(String, Array)>, Error> {
+        let inputs = runner.inputs();
+        if let Some(stray) = self.request.inputs.iter().find(|g| inputs.iter().all(|i| i.0 != g.name))
+        {
+            let known: Vec<_> = inputs.iter().map(|i| i.0.clone()).collect();
+            return Err(Error::NoInput { name: stray.name.clone(), known: known.join(", ") });
+        }
+        // What is given settles sizes that other inputs share.
+        let mut sizes: Vec<(String, usize)> = Vec::new();
+        let mut arrays = Vec::new();
+        for (name, elem, _, symbols) in &inputs {
+            if let Some(given) = self.request.inputs.iter().find(|given| given.name == *name) {
+                let array = Array::of_numbers(&Array::read(&given.path)?, *elem)?;
+                let named = symbols.iter().cloned().zip(array.shape().iter().copied());
+                sizes.extend(named.filter(|(symbol, _)| !symbol.is_empty()));
+                arrays.push((name.clone(), array));
+            }
+        }
+        let missing = inputs.iter().filter(|i| self.request.inputs.iter().all(|g| g.name != i.0));
+        for (seed, (name, elem, shape, symbols)) in missing.enumerate() {
+            let size = |(axis, &n): (usize, &i64)| {
+                let symbol = symbols.get(axis).map_or("", String::as_str);
+                let shared = sizes.iter().find(|(known, _)| known == symbol && !symbol.is_empty());
+                // Two samples, and for other open sizes something that pools can halve.
+                usize::try_from(n).unwrap_or(shared.map_or([2, 32][usize::from(axis > 0)], |s| s.1))
+            };
+            let shape: Vec<_> = shape.iter().enumerate().map(size).collect();
+            arrays.push((name.clone(), sample(&shape, *elem, seed as u64)?));
+        }
+        Ok(arrays)
+    }
+}
+
+impl Report {
+    /// The report for people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mark = |holds: bool| if holds { "ok  " } else { "FAIL" };
+        let shape = |shape: &[usize]| {
+            shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+        };
+        let device = if self.device == Device::Cuda { "CUDA" } else { "CPU" };
+        let _ = writeln!(out, "{} on ONNX Runtime ({device})", self.model.display());
+        for (name, dims, given) in &self.inputs {
+            let origin = if *given { "given" } else { "random" };
+            let _ = writeln!(out, "      input {name} {}, {origin}", shape(dims));
+        }
+        for output in &self.outputs {
+            let bits = if output.identical { "bit-identical" } else { "NOT bit-identical" };
+            let _ = writeln!(
+                out,
+                "{}  output {}: {bits} to the source's; {:.1e} apart with graph optimisations",
+                mark(output.holds),
+                output.name,
+                output.optimised_difference
+            );
+        }
+        for r in &self.relevance {
+            let finite = if r.finite { "finite" } else { "NOT finite" };
+            let _ = writeln!(
+                out,
+                "{}  {} {}: {finite}, Σ {:.6}, Σ|R| {:.6}; {:.1e} from {}",
+                mark(r.holds),
+                r.name,
+                shape(&r.shape),
+                r.sum,
+                r.magnitude,
+                r.other_level_distance,
+                r.other_level
+            );
+            if r.finite && !r.holds {
+                let _ = writeln!(
+                    out,
+                    "      the levels disagree: the rule divides by values that vanish here; \
+                     for a network with signed activations use --rule epsilon"
+                );
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,86 @@
+//! `abslrp inspect`
+
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
+
+use abslrp::{
+    graph::Graph,
+    lrp::{self, Plan},
+    onnx::Model,
+    rules::Treatment,
+};
+use serde_json::json;
+
+use super::{Explain, Failure, Report};
+
+/// Shows the plan: each unit and what becomes of relevance there; writes nothing
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model
+    model: PathBuf,
+    #[command(flatten)]
+    explain: Explain,
+    /// Write the plan as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub fn run(self) -> Result<Report, Failure> {
+        let model = Model::open(&self.model)?;
+        let graph = Graph::new(&model).map_err(Failure::lrp(&self.model))?;
+        let options: lrp::Options = self.explain.into();
+        let plan = Plan::new(&graph, &options).map_err(Failure::lrp(&self.model))?;
+
+        let mut text = String::new();
+        let explained = graph.name(plan.explained.value);
+        let ty = graph.type_text(graph.ty(plan.explained.value));
+        let _ = writeln!(
+            text,
+            "{}: ir {}, opset {}; explains {explained}: {ty} with {}",
+            self.model.display(),
+            graph.ir_version(),
+            graph.opset(),
+            options.rule
+        );
+        let mut units = Vec::new();
+        let mut kinds = BTreeMap::new();
+        for (unit, treatment) in &plan.units {
+            let operators: Vec<_> =
+                unit.members().map(|node| graph.view(node).operator_name()).collect();
+            let treatment = match treatment {
+                Treatment::Ratio(_) => "ratio",
+                Treatment::Pass => "pass",
+                Treatment::Adjoint => "adjoint",
+            };
+            let (kind, node) = (unit.kind.name(), graph.label(unit.node));
+            *kinds.entry(kind).or_insert(0usize) += 1;
+            let ty = graph.type_text(graph.ty(unit.output));
+            let operators = operators.join("+");
+            let _ = writeln!(text, "  {kind:<13} {treatment:<8} {operators:<28} {ty:<28} {node}");
+            units.push(json!({
+                "node": node, "operators": operators, "kind": kind, "treatment": treatment, "type": ty,
+            }));
+        }
+        let inputs: Vec<_> = plan.inputs.iter().map(|&v| graph.name(v)).collect();
+        let problems: Vec<_> = plan.unsupported.iter().map(ToString::to_string).collect();
+        let stops: Vec<_> = plan.stops.iter().map(|&node| graph.label(node)).collect();
+        let counts: Vec<_> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let _ = writeln!(text, "units: {}", counts.join(", "));
+        let _ = writeln!(text, "relevance of: {}", inputs.join(", "));
+        for problem in &problems {
+            let _ = writeln!(text, "unsupported: {problem}");
+        }
+        if !stops.is_empty() {
+            let _ = writeln!(text, "nothing flows through: {}", stops.join(", "));
+        }
+        let check = plan.check(&graph, &options);
+        if let (Err(error), true) = (&check, problems.is_empty()) {
+            let _ = writeln!(text, "{error}");
+        }
+        let json = json!({
+            "model": self.model, "explained": explained, "options": options, "units": units,
+            "kinds": kinds, "inputs": inputs, "unsupported": problems, "stops": stops,
+        });
+        Ok(Report { text, json, as_json: self.json, holds: check.is_ok() })
+    }
+}

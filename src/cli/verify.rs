@@ -1,0 +1,82 @@
+//! `abslrp verify`
+
+use std::path::{Path, PathBuf};
+
+use abslrp::verify::{
+    Request,
+    runtime::Locate,
+    session::{Device, Given},
+    verify,
+};
+
+use super::{Failure, Report};
+
+/// Runs an explained model beside its source on ONNX Runtime
+#[derive(clap::Args)]
+pub struct Args {
+    /// The explained model
+    explained: PathBuf,
+    /// The source [default: taken out of the explained model]
+    #[arg(long, value_name = "MODEL")]
+    source: Option<PathBuf>,
+    #[command(flatten)]
+    run: Run,
+    /// Write the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a model is run, which `compile --verify` shares.
+#[derive(clap::Args)]
+pub struct Run {
+    /// Where to run
+    #[arg(long, value_enum, default_value_t)]
+    device: Device,
+    /// An input [default: random numbers]; may be repeated
+    #[arg(long, value_name = "NAME=FILE.npy")]
+    input: Vec<Given>,
+    #[command(flatten)]
+    runtime: Runtime,
+}
+
+/// Where ONNX Runtime is.
+#[derive(clap::Args)]
+pub struct Runtime {
+    /// The ONNX Runtime library [default: ORT_DYLIB_PATH, beside abslrp, Python's `onnxruntime`]
+    #[arg(long, value_name = "FILE")]
+    ort_lib: Option<PathBuf>,
+    /// Do not fetch ONNX Runtime with pip when it is found nowhere
+    #[arg(long)]
+    no_fetch: bool,
+}
+
+impl From<Runtime> for Locate {
+    fn from(args: Runtime) -> Self {
+        Self { library: args.ort_lib, no_fetch: args.no_fetch }
+    }
+}
+
+impl Run {
+    /// The verification of `explained`.
+    pub fn verify(
+        self,
+        explained: &Path,
+        source: Option<PathBuf>,
+    ) -> Result<abslrp::verify::Report, Failure> {
+        let Self { device, input, runtime } = self;
+        let request = Request { source, device, inputs: input, runtime: runtime.into() };
+        Ok(verify(explained, &request)?)
+    }
+}
+
+impl Args {
+    pub fn run(self) -> Result<Report, Failure> {
+        let report = self.run.verify(&self.explained, self.source)?;
+        Ok(Report {
+            text: report.text(),
+            json: serde_json::json!(report),
+            as_json: self.json,
+            holds: report.holds,
+        })
+    }
+}

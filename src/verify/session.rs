@@ -1,0 +1,280 @@
+//! Running a model.
+
+use std::{borrow::Cow, path::Path, str::FromStr};
+
+use half::{bf16, f16};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, WriteNpyError, WriteNpyExt};
+use ort::{
+    ep,
+    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
+    value::{DynValue, Tensor, TensorElementType, ValueType},
+};
+
+use super::{Error, runtime::{Locate, environment}};
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The CPU.
+    #[default]
+    Cpu,
+    /// The first CUDA device, or nothing.
+    Cuda,
+}
+
+macro_rules! arrays {
+    ($($variant:ident $type:ty),*) => {
+        /// A tensor of a type that verification can make, compare and store.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(missing_docs)]
+        pub enum Array {
+            $($variant(ArrayD<$type>),)*
+        }
+
+        impl Array {
+            /// The shape.
+            pub fn shape(&self) -> &[usize] {
+                match self { $(Self::$variant(a) => a.shape(),)* }
+            }
+
+            fn extract(value: &DynValue, elem: TensorElementType) -> Option<Self> {
+                match elem {
+                    $(TensorElementType::$variant => {
+                        let array = value.try_extract_array::<$type>().ok()?;
+                        Some(Self::$variant(array.to_owned()))
+                    })*
+                    _ => None,
+                }
+            }
+
+            fn value(self) -> Result<DynValue, ort::Error> {
+                Ok(match self {
+                    $(Self::$variant(a) => {
+                        let shape: Vec<_> = a.shape().iter().map(|&n| n as i64).collect();
+                        let data: Vec<_> = a.into_iter().collect();
+                        Tensor::from_array((shape, data))?.into_dyn()
+                    })*
+                })
+            }
+
+            /// Whether two arrays have the same type, shape and bits.
+            pub fn is_identical(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$variant(a), Self::$variant(b)) => {
+                        a.shape() == b.shape()
+                            && a.iter().zip(b).all(|(a, b)| a == b || (a != a && b != b))
+                    })*
+                    _ => false,
+                }
+            }
+        }
+    };
+}
+
+arrays! {
+    Float32 f32, Float64 f64, Float16 f16, Bfloat16 bf16, Int64 i64, Int32 i32, Int16 i16, Int8 i8,
+    Uint64 u64, Uint32 u32, Uint16 u16, Uint8 u8, Bool bool
+}
+
+impl Array {
+    /// The values as numbers.
+    pub fn numbers(&self) -> ArrayD<f64> {
+        match self {
+            Self::Float32(a) => a.mapv(f64::from),
+            Self::Float64(a) => a.clone(),
+            Self::Float16(a) => a.mapv(f64::from),
+            Self::Bfloat16(a) => a.mapv(f64::from),
+            Self::Int64(a) => a.mapv(|v| v as f64),
+            Self::Int32(a) => a.mapv(f64::from),
+            Self::Int16(a) => a.mapv(f64::from),
+            Self::Int8(a) => a.mapv(f64::from),
+            Self::Uint64(a) => a.mapv(|v| v as f64),
+            Self::Uint32(a) => a.mapv(f64::from),
+            Self::Uint16(a) => a.mapv(f64::from),
+            Self::Uint8(a) => a.mapv(f64::from),
+            Self::Bool(a) => a.mapv(|v| f64::from(u8::from(v))),
+        }
+    }
+
+    /// Numbers in the type that an input has.
+    pub fn of_numbers(numbers: &ArrayD<f64>, elem: TensorElementType) -> Result<Self, Error> {
+        use TensorElementType as T;
+        Ok(match elem {
+            T::Float32 => Self::Float32(numbers.mapv(|v| v as f32)),
+            T::Float64 => Self::Float64(numbers.clone()),
+            T::Float16 => Self::Float16(numbers.mapv(f16::from_f64)),
+            T::Bfloat16 => Self::Bfloat16(numbers.mapv(bf16::from_f64)),
+            T::Int64 => Self::Int64(numbers.mapv(|v| v as i64)),
+            T::Int32 => Self::Int32(numbers.mapv(|v| v as i32)),
+            T::Int16 => Self::Int16(numbers.mapv(|v| v as i16)),
+            T::Int8 => Self::Int8(numbers.mapv(|v| v as i8)),
+            T::Uint64 => Self::Uint64(numbers.mapv(|v| v as u64)),
+            T::Uint32 => Self::Uint32(numbers.mapv(|v| v as u32)),
+            T::Uint16 => Self::Uint16(numbers.mapv(|v| v as u16)),
+            T::Uint8 => Self::Uint8(numbers.mapv(|v| v as u8)),
+            T::Bool => Self::Bool(numbers.mapv(|v| v != 0.0)),
+            other => return Err(Error::InputType { elem: other.to_string() }),
+        })
+    }
+
+    /// Reads a `.npy` file of numbers.
+    pub fn read(path: &Path) -> Result<ArrayD<f64>, Error> {
+        fn typed<T: ndarray_npy::ReadableElement>(path: &Path) -> Result<ArrayD<T>, ReadNpyError> {
+            ArrayD::read_npy(std::fs::File::open(path)?)
+        }
+        let result = match typed::<f32>(path) {
+            Err(ReadNpyError::WrongDescriptor(_)) => typed::<f64>(path)
+                .or_else(|_| typed::<i64>(path).map(|a| a.mapv(|v| v as f64)))
+                .or_else(|_| typed::<i32>(path).map(|a| a.mapv(f64::from)))
+                .or_else(|_| typed::<u8>(path).map(|a| a.mapv(f64::from)))
+                .or_else(|_| typed::<bool>(path).map(|a| a.mapv(|v| f64::from(u8::from(v))))),
+            other => other.map(|a| a.mapv(f64::from)),
+        };
+        result.map_err(|e| Error::Npy { path: path.into(), why: e.to_string() })
+    }
+
+    /// Writes a `.npy` file: float64 as such, everything else as float32.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let refuse = |why: String| Error::Npy { path: path.into(), why };
+        let file = std::fs::File::create(path).map_err(|e| refuse(e.to_string()))?;
+        let written: Result<(), WriteNpyError> = match self {
+            Self::Float64(a) => a.write_npy(file),
+            Self::Float32(a) => a.write_npy(file),
+            other => other.numbers().mapv(|v| v as f32).write_npy(file),
+        };
+        written.map_err(|e| refuse(e.to_string()))
+    }
+}
+
+/// A model that is ready to run.
+pub struct Runner {
+    session: Session,
+}
+
+/// What a session is made of.
+pub enum Source<'s> {
+    /// A file.
+    File(&'s Path),
+    /// A message, with the directory of its external data.
+    Memory(&'s [u8], &'s Path),
+}
+
+impl Runner {
+    /// A session with ONNX Runtime's graph optimisations on or off.
+    pub fn new(
+        source: &Source<'_>,
+        optimise: bool,
+        device: Device,
+        how: &Locate,
+    ) -> Result<Self, Error> {
+        let environment = environment(how)?;
+        let level =
+            if optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
+        let build = || -> Result<Session, ort::Error> {
+            let mut builder = Session::builder(environment)?
+                .with_optimization_level(level)?
+                .with_log_level(ort::logging::LogLevel::Fatal)?;
+            if device == Device::Cuda {
+                let cuda = ep::CUDA::default().build().error_on_failure();
+                builder = builder.with_execution_providers([cuda])?;
+            }
+            match source {
+                Source::File(path) => builder.commit_from_file(path),
+                Source::Memory(bytes, directory) => {
+                    let key = "session.model_external_initializers_file_folder_path";
+                    builder
+                        .with_config_entry(key, directory.to_string_lossy())?
+                        .commit_from_memory(bytes)
+                }
+            }
+        };
+        let session = build().map_err(|e| match device {
+            Device::Cuda => Error::Cuda { why: e.to_string() },
+            Device::Cpu => Error::Session { why: e.to_string() },
+        })?;
+        Ok(Self { session })
+    }
+
+    /// The inputs: name, element type, shape with −1 for what is chosen at run time, and the names
+    /// of such sizes.
+    pub fn inputs(&self) -> Vec<(String, TensorElementType, Vec<i64>, Vec<String>)> {
+        let inputs = self.session.inputs().iter();
+        inputs
+            .filter_map(|input| match input.dtype() {
+                ValueType::Tensor { ty, shape, dimension_symbols } => Some((
+                    input.name().to_string(),
+                    *ty,
+                    shape.to_vec(),
+                    dimension_symbols.iter().cloned().collect(),
+                )),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The outputs for these inputs, in order; those that are no tensors of numbers are left out.
+    pub fn run(&mut self, feeds: &[(String, Array)]) -> Result<Vec<(String, Array)>, Error> {
+        let known: Vec<_> = self.inputs().into_iter().map(|(name, ..)| name).collect();
+        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
+        for (name, array) in feeds.iter().filter(|(name, _)| known.contains(name)) {
+            let value = array.clone().value().map_err(|e| Error::Run { why: e.to_string() })?;
+            values.push((Cow::Borrowed(name), value.into()));
+        }
+        let outputs = self.session.run(values).map_err(|e| Error::Run { why: e.to_string() })?;
+        let mut arrays = Vec::new();
+        for (name, value) in outputs {
+            if let ValueType::Tensor { ty, .. } = *value.dtype()
+                && let Some(array) = Array::extract(&value, ty)
+            {
+                arrays.push((name.to_string(), array));
+            }
+        }
+        Ok(arrays)
+    }
+}
+
+/// An input of random numbers, the same on every machine: normal for floats, bytes for bytes, and
+/// small numbers for indices.
+pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Array, Error> {
+    let mut state = seed;
+    let mut next = || {
+        // SplitMix64 (Steele et al. 2014).
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    };
+    use TensorElementType as T;
+    let numbers = ArrayD::from_shape_simple_fn(IxDyn(shape), || match elem {
+        // Box and Muller.
+        T::Float32 | T::Float64 | T::Float16 | T::Bfloat16 => {
+            let radius = (-2.0 * (1.0 - next()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * next()).cos()
+        }
+        T::Uint8 => (next() * 256.0).floor(),
+        _ => (next() * 2.0).floor(),
+    });
+    Array::of_numbers(&numbers, elem)
+}
+
+/// An input given on the command line: `NAME=FILE.npy`.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The input.
+    pub name: String,
+    /// The file.
+    pub path: std::path::PathBuf,
+}
+
+impl FromStr for Given {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, path)) => Ok(Self { name: name.into(), path: path.into() }),
+            None => Err(format!("'{text}' is not NAME=FILE.npy")),
+        }
+    }
+}

@@ -13,14 +13,14 @@ use abslrp::onnx::{
     Addition, DataType, External, Model, PROTOBUF_LIMIT,
     schema::{
         AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-        TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
+        TensorShapeProto, TypeProto, ValueInfoProto,
+        attribute_proto::AttributeType,
         tensor_shape_proto::{Dimension, dimension::Value},
         type_proto,
     },
 };
-use bytes::Bytes;
 
-/// SplitMix64 (Steele et al. 2014), and Box and Muller's normal numbers from it.
+/// `SplitMix64` (Steele et al. 2014), and Box and Muller's normal numbers from it.
 struct Random(u64);
 
 impl Random {
@@ -44,7 +44,7 @@ impl Random {
             name: Some(name),
             dims: dims.to_vec(),
             data_type: Some(DataType::Float as i32),
-            raw_data: Some(Bytes::from_iter(values)),
+            raw_data: Some(values.collect::<Vec<u8>>().into()),
             ..TensorProto::default()
         }
     }
@@ -84,7 +84,13 @@ struct Builder {
 }
 
 impl Builder {
-    fn node(&mut self, op: &str, name: String, weights: Vec<String>, attribute: Vec<AttributeProto>) {
+    fn node(
+        &mut self,
+        op: &str,
+        name: String,
+        weights: Vec<String>,
+        attribute: Vec<AttributeProto>,
+    ) {
         let mut input = VecDeque::from(weights);
         input.push_front(std::mem::replace(&mut self.at, name.clone()));
         self.graph.node.push(NodeProto {
@@ -97,7 +103,14 @@ impl Builder {
         });
     }
 
-    fn layer(&mut self, random: &mut Random, op: &str, name: &str, dims: &[i64], attribute: Vec<AttributeProto>) {
+    fn layer(
+        &mut self,
+        random: &mut Random,
+        op: &str,
+        name: &str,
+        dims: &[i64],
+        attribute: Vec<AttributeProto>,
+    ) {
         let fan_in: i64 = dims[1..].iter().product();
         let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         let deviation = (2.0 / fan_in as f64).sqrt();
@@ -112,7 +125,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut random = Random(16);
     let mut net = Builder { at: "input".into(), ..Builder::default() };
     let mut channels = 3;
-    for (block, (width, depth)) in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)].iter().enumerate() {
+    for (block, (width, depth)) in
+        [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)].iter().enumerate()
+    {
         for layer in 0..*depth {
             let name = format!("conv{}_{}", block + 1, layer + 1);
             let attributes = vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])];
@@ -124,7 +139,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         net.node("MaxPool", format!("pool{}", block + 1), vec![], window);
     }
     net.node("Flatten", "flatten".into(), vec![], vec![]);
-    for (name, outputs, inputs) in [("fc6", 4096, 25088), ("fc7", 4096, 4096), ("logits", 1000, 4096)] {
+    for (name, outputs, inputs) in
+        [("fc6", 4096, 25088), ("fc7", 4096, 4096), ("logits", 1000, 4096)]
+    {
         let transposed = AttributeProto {
             name: Some("transB".into()),
             r#type: Some(AttributeType::Int as i32),
@@ -147,8 +164,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..ModelProto::default()
     };
     // The writer guards a model's own file; this one has none yet.
-    let model = Model { proto: Arc::new(proto), path: PathBuf::new(), external: External::beside(&path) };
-    let bytes = abslrp::onnx::write(&model, &Addition::default(), &path, PROTOBUF_LIMIT, &|_, _| ())?;
+    let model =
+        Model { proto: Arc::new(proto), path: PathBuf::new(), external: External::beside(&path) };
+    let bytes =
+        abslrp::onnx::write(&model, &Addition::default(), &path, PROTOBUF_LIMIT, &|_, _| ())?;
     println!("{}: {bytes} bytes", path.display());
     Ok(())
 }

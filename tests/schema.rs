@@ -5,7 +5,8 @@ use std::path::Path;
 /// The Rust source that the vendored schema generates.
 fn generated() -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let descriptors = protox::compile(["proto/onnx.proto"], ["proto"]).expect("the schema compiles");
+    let descriptors =
+        protox::compile(["proto/onnx.proto"], ["proto"]).expect("the schema compiles");
     prost_build::Config::new()
         .out_dir(dir.path())
         .bytes(["."])

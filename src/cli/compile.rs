@@ -33,11 +33,10 @@ impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let model = onnx::Model::open(&self.model)?;
         let out = self.out.unwrap_or_else(|| self.model.with_extension("explained.onnx"));
-        let explanation = lrp::explain(&model, &self.explain.into())
-            .map_err(Failure::lrp(&self.model))?;
+        let explanation =
+            lrp::explain(&model, &self.explain.into()).map_err(Failure::lrp(&self.model))?;
         let limit = onnx::PROTOBUF_LIMIT;
-        let bytes =
-            onnx::write(&model, &explanation.addition, &out, limit, &progress("writing"))?;
+        let bytes = onnx::write(&model, &explanation.addition, &out, limit, &progress("writing"))?;
 
         let summary = explanation.summary;
         let mut text = text(&summary, &out, bytes);
@@ -56,11 +55,7 @@ impl Args {
 fn text(summary: &lrp::Summary, out: &Path, bytes: u64) -> String {
     let mut text = String::new();
     let (before, added) = summary.nodes;
-    let _ = writeln!(
-        text,
-        "{}: {bytes} bytes, {before} nodes and {added} more",
-        out.display()
-    );
+    let _ = writeln!(text, "{}: {bytes} bytes, {before} nodes and {added} more", out.display());
     let _ = writeln!(
         text,
         "      explains {} ({}, target {}, init {:?}, {}) across {} units",

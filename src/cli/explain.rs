@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     layout: Option<Layout>,
     /// What a pixel of 0 to 255 is divided by [default: 255, or 1 for integer inputs and inputs
-    /// whose metadata say Image.NominalPixelRange = NominalRange_0_255]
+    /// whose metadata say Image.NominalPixelRange = `NominalRange_0_255`]
     #[arg(long)]
     scale: Option<f64>,
     /// What is then subtracted, per channel [default: metadata `mean`, or 0]
@@ -87,7 +87,10 @@ impl Args {
             let numbers = Array::read(&self.image)?;
             let numbers = if numbers.ndim() == 3 { numbers.insert_axis(Axis(0)) } else { numbers };
             if numbers.ndim() != 4 || numbers.shape()[0] != 1 {
-                return Err(bad_image(format!("shape {:?} is not that of one image", numbers.shape())));
+                return Err(bad_image(format!(
+                    "shape {:?} is not that of one image",
+                    numbers.shape()
+                )));
             }
             (numbers, None)
         } else {
@@ -100,8 +103,11 @@ impl Args {
                     let numbers = text.trim_matches(['[', ']', '(', ')']).split(',');
                     numbers.filter_map(|n| n.trim().parse().ok()).collect::<Vec<f64>>()
                 });
-                let list = if given.is_empty() { stated.unwrap_or_default() } else { given.to_vec() };
-                (0..channels).map(|i| list.get(i).or(list.first()).copied().unwrap_or(default)).collect()
+                let list =
+                    if given.is_empty() { stated.unwrap_or_default() } else { given.to_vec() };
+                (0..channels)
+                    .map(|i| list.get(i).or(list.first()).copied().unwrap_or(default))
+                    .collect()
             };
             let bytes = model.metadata("Image.NominalPixelRange") == Some("NominalRange_0_255")
                 || elem.to_string().contains("int");
@@ -185,15 +191,14 @@ impl Pixels for ArrayD<f64> {
 /// The grey picture of what a model was fed, stretched to the full range.
 fn drawn(numbers: &ArrayD<f64>, [c, h, w]: [usize; 3]) -> DynamicImage {
     let mean = numbers.mean_axis(Axis(c)).unwrap_or_else(|| numbers.clone());
-    let (low, high) =
-        mean.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+    let (low, high) = mean.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
     let span = (high - low).max(f64::MIN_POSITIVE);
     let bytes: Vec<_> = mean.iter().map(|v| ((v - low) / span * 255.0) as u8).collect();
     let (height, width) = (numbers.shape()[h] as u32, numbers.shape()[w] as u32);
     image::GrayImage::from_raw(width, height, bytes).unwrap_or_default().into()
 }
 
-/// The picture in grey under the map in red and blue, white at zero.
+/// The picture in light grey under the map in red and blue, which vanish at zero.
 fn heat(picture: &DynamicImage, map: &Array2<f64>, scale: f64) -> RgbImage {
     // A small picture is enlarged until its pixels can be seen.
     let factor = (256 / picture.width().max(picture.height()).max(1)).max(1);
@@ -206,8 +211,10 @@ fn heat(picture: &DynamicImage, map: &Array2<f64>, scale: f64) -> RgbImage {
         let strength = if scale > 0.0 { map[[row, column]] / scale } else { 0.0 };
         let colour = if strength > 0.0 { [178.0, 24.0, 43.0] } else { [33.0, 102.0, 172.0] };
         let light = 160.0 + 95.0 * f64::from(grey[(x, y)][0]) / 255.0;
-        image::Rgb(colour.map(|full| {
-            (light + (full - light) * strength.abs().sqrt()).clamp(0.0, 255.0) as u8
-        }))
+        image::Rgb(
+            colour.map(|full| {
+                (light + (full - light) * strength.abs().sqrt()).clamp(0.0, 255.0) as u8
+            }),
+        )
     })
 }

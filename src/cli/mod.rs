@@ -92,11 +92,7 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(report) => {
-            let text = if report.as_json {
-                format!("{:#}\n", report.json)
-            } else {
-                report.text
-            };
+            let text = if report.as_json { format!("{:#}\n", report.json) } else { report.text };
             // A reader that has seen enough closes the pipe: no reason to complain.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -42,7 +42,7 @@ pub struct Run {
 /// Where ONNX Runtime is.
 #[derive(clap::Args)]
 pub struct Runtime {
-    /// The ONNX Runtime library [default: ORT_DYLIB_PATH, beside abslrp, Python's `onnxruntime`]
+    /// The ONNX Runtime library [default: `ORT_DYLIB_PATH`, beside abslrp, Python's `onnxruntime`]
     #[arg(long, value_name = "FILE")]
     ort_lib: Option<PathBuf>,
     /// Do not fetch ONNX Runtime with pip when it is found nowhere

@@ -32,12 +32,15 @@ use crate::{
     ops::Error,
 };
 
+/// Element type, shape and raw data: what makes two constants equal.
+type Contents = (i32, Vec<i64>, Vec<u8>);
+
 /// Appends nodes to a copy of a source graph.
 #[derive(Debug)]
 pub struct Emitter {
     graph: RefCell<Graph>,
     scope: RefCell<Arc<str>>,
-    constants: RefCell<BTreeMap<(i32, Vec<i64>, Vec<u8>), Value>>,
+    constants: RefCell<BTreeMap<Contents, Value>>,
     real: RefCell<BTreeMap<Value, Value>>,
     error: RefCell<Option<Error>>,
 }
@@ -492,7 +495,10 @@ impl<'e> Expr<'e> {
         let graph = self.emitter.graph.borrow();
         let known = |e: Self| graph.facts(e.value).ints.as_ref()?.first()?.known();
         let (Some(from), Some(to)) = (known(from), known(to)) else {
-            return Err(Error::Opset { what: "cutting at a position known at run time", since: 10 });
+            return Err(Error::Opset {
+                what: "cutting at a position known at run time",
+                since: 10,
+            });
         };
         drop(graph);
         let bounds =

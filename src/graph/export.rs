@@ -75,8 +75,11 @@ impl Graph {
                     let role = emitted.role.unwrap_or(emitted.op_type);
                     let name = names.unique(&format!("{}/abslrp/{role}", emitted.scope));
                     let output = fixed().unwrap_or_else(|| name.clone());
-                    let mut inputs: Vec<_> =
-                        self.inputs(node).into_iter().map(|v| v.map_or(String::new(), name_of)).collect();
+                    let mut inputs: Vec<_> = self
+                        .inputs(node)
+                        .into_iter()
+                        .map(|v| v.map_or(String::new(), name_of))
+                        .collect();
                     while inputs.last().is_some_and(String::is_empty) {
                         inputs.pop();
                     }
@@ -97,7 +100,13 @@ impl Graph {
                 // A second name for a value, or a name for one that is the source's own.
                 let name = names.unique(&format!("{}/abslrp/Identity", output.name));
                 let inputs = vec![shown.clone()];
-                addition.nodes.push(message("Identity", &name, inputs, output.name.clone(), vec![]));
+                addition.nodes.push(message(
+                    "Identity",
+                    &name,
+                    inputs,
+                    output.name.clone(),
+                    vec![],
+                ));
             }
             addition.outputs.push(self.value_info(&output.name, &output.ty));
         }

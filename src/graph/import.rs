@@ -250,8 +250,7 @@ fn merge(graph: &Graph, inferred: &Type, declared: &Type) -> Result<Type, String
 /// The contents of a small integer tensor of at most one axis.
 pub(super) fn small_ints(tensor: &TensorProto, external: &External) -> Option<Vec<Dim>> {
     let ints = Tensor::new(tensor, external).ints()?;
-    (tensor.dims.len() <= 1 && ints.len() <= 64)
-        .then(|| ints.into_iter().map(Dim::Known).collect())
+    (tensor.dims.len() <= 1 && ints.len() <= 64).then(|| ints.into_iter().map(Dim::Known).collect())
 }
 
 /// The names that the subgraphs of a node read from outside.
@@ -261,7 +260,8 @@ fn captures(node: &NodeProto) -> Vec<&str> {
         let mut inner: BTreeSet<&str> = graph.input.iter().map(|i| i.name()).collect();
         inner.extend(graph.initializer.iter().map(|t| t.name()));
         inner.extend(graph.node.iter().flat_map(|n| &n.output).map(String::as_str));
-        let reads = graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str).chain(captures(n)));
+        let reads =
+            graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str).chain(captures(n)));
         let results = graph.output.iter().map(|o| o.name());
         names.extend(reads.chain(results).filter(|n| !n.is_empty() && !inner.contains(n)));
     }

@@ -57,7 +57,9 @@ pub enum Error {
         how: &'static str,
     },
     /// A name is given twice, or to nothing.
-    #[error("the value '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`")]
+    #[error(
+        "the value '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
     Value {
         /// The name.
         name: String,
@@ -341,9 +343,7 @@ impl Graph {
                 let non_negative = match op.range(view) {
                     ops::Range::Any => false,
                     ops::Range::NonNegative => true,
-                    ops::Range::AsOperands => {
-                        self.reads(node).all(|v| self.facts(v).non_negative)
-                    }
+                    ops::Range::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
                 };
                 (types, ints, non_negative)
             }

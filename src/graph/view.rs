@@ -105,10 +105,8 @@ impl<'g> View<'g> {
     /// A string attribute, or its default.
     pub fn string(self, name: &str, default: &'static str) -> Result<&'g str, Error> {
         let Some(attribute) = self.typed(name, AttributeType::String)? else { return Ok(default) };
-        std::str::from_utf8(attribute.s()).map_err(|_| Error::Attribute {
-            name: name.to_string(),
-            what: "is no text".into(),
-        })
+        std::str::from_utf8(attribute.s())
+            .map_err(|_| Error::Attribute { name: name.to_string(), what: "is no text".into() })
     }
 
     /// A list of integers, if the attribute is there.
@@ -154,9 +152,9 @@ impl<'g> View<'g> {
 
     /// The rank of an operand, where a rule cannot do without.
     pub fn rank(self, operand: usize) -> Result<usize, Error> {
-        self.ty(operand)?.rank().ok_or_else(|| Error::Unknown {
-            what: format!("the rank of operand {operand}"),
-        })
+        self.ty(operand)?
+            .rank()
+            .ok_or_else(|| Error::Unknown { what: format!("the rank of operand {operand}") })
     }
 
     /// The contents of an integer operand as far as constants and shapes determine them.

@@ -1,5 +1,7 @@
 //! What an explained model says of itself.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -41,7 +43,11 @@ impl Record {
 }
 
 /// The entries that record an explanation.
-pub fn record(model: &Model, addition: &Addition, summary: &Summary) -> Vec<StringStringEntryProto> {
+pub fn record(
+    model: &Model,
+    addition: &Addition,
+    summary: &Summary,
+) -> Vec<StringStringEntryProto> {
     let added = [
         addition.nodes.len(),
         addition.initializers.len(),
@@ -105,5 +111,9 @@ fn fingerprint(model: &ModelProto) -> String {
         }
     }
     hash.update(skeleton.encode_to_vec());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }

@@ -100,7 +100,15 @@ impl TryFrom<String> for Target {
 
 /// The relevance that the target starts with.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Init {
@@ -115,7 +123,15 @@ pub enum Init {
 
 /// What to do where there is no rule.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnsupported {
@@ -171,7 +187,9 @@ pub enum Error {
         candidates: String,
     },
     /// Integers cannot be explained.
-    #[error("'{name}' holds no floating-point numbers; choose a tensor that does with --output: {candidates}")]
+    #[error(
+        "'{name}' holds no floating-point numbers; choose a tensor that does with --output: {candidates}"
+    )]
     NotFloating {
         /// The tensor.
         name: String,
@@ -187,7 +205,9 @@ pub enum Error {
         count: i64,
     },
     /// Targets are per sample, and classes lie along the samples' axis.
-    #[error("--target input names one class per sample, but --class-axis {axis} is the axis of the samples")]
+    #[error(
+        "--target input names one class per sample, but --class-axis {axis} is the axis of the samples"
+    )]
     TargetPerSample {
         /// The axis.
         axis: usize,
@@ -218,7 +238,9 @@ pub enum Error {
     #[error(transparent)]
     Unit(Problem),
     /// Nothing to emit.
-    #[error("no relevance of '{name}' reaches an input: {places}; choose another tensor with --output")]
+    #[error(
+        "no relevance of '{name}' reaches an input: {places}; choose another tensor with --output"
+    )]
     Unreachable {
         /// The explained tensor.
         name: String,
@@ -226,7 +248,9 @@ pub enum Error {
         places: String,
     },
     /// A value gets no relevance.
-    #[error("--relevance-of {name}: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)")]
+    #[error(
+        "--relevance-of {name}: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)"
+    )]
     NoRelevance {
         /// The tensor.
         name: String,

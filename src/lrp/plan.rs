@@ -71,7 +71,11 @@ impl Plan {
             }
             if !receives.contains(&result) {
                 let what = "relevance of an output but the first".into();
-                plan.unsupported.push(Problem::new(graph, node, crate::ops::Error::Unsupported { what }));
+                plan.unsupported.push(Problem::new(
+                    graph,
+                    node,
+                    crate::ops::Error::Unsupported { what },
+                ));
                 continue;
             }
             match Unit::ending_at(graph, node, &barriers) {

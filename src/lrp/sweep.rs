@@ -81,17 +81,19 @@ impl<'s, 'e> Crossing<'s, 'e> {
         recipients: &[(usize, Value)],
         r: Expr<'e>,
     ) -> Result<Vec<(Value, Expr<'e>)>, ops::Error> {
-        let calls: Vec<_> = ratio.branches.iter().map(|branch| self.modified(call, *branch)).collect();
+        let calls: Vec<_> =
+            ratio.branches.iter().map(|branch| self.modified(call, *branch)).collect();
         let mut z: Option<Expr<'e>> = None;
         for (branch, call) in ratio.branches.iter().zip(&calls) {
             let plain = *branch == Branch::PLAIN && self.unit.is_literal(self.graph);
-            let y = if plain { call.y() } else { call.forward()?.named("twin") };
+            let role = if *branch == Branch::PLAIN { "layer" } else { "twin" };
+            let y = if plain { call.y() } else { call.forward()?.named(role) };
             z = Some(z.map_or(y, |z| (z + y).named("z")));
         }
         let Some(z) = z else { return Ok(Vec::new()) };
         let s = ratio.stabiliser.divide(r, z).named("s");
         if ratio.branches == [Branch::PLAIN] && self.unit.operator.is_homogeneous() {
-            let share = self.shared(ratio, z * s);
+            let share = shared(ratio.share, z * s);
             return Ok(recipients.iter().map(|(_, value)| (*value, share)).collect());
         }
         let mut shares = Vec::new();
@@ -107,15 +109,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
             }
             let products = terms.into_iter().map(|(_, x, g)| x * g);
             if let Some(sum) = products.reduce(|a, b| a + b) {
-                shares.push((value, self.shared(ratio, sum)));
+                shares.push((value, shared(ratio.share, sum)));
             }
         }
         Ok(shares)
-    }
-
-    fn shared(&self, ratio: &Ratio, relevance: Expr<'e>) -> Expr<'e> {
-        let whole = (ratio.share - 1.0).abs() < f64::EPSILON;
-        if whole { relevance.named("R") } else { (relevance * ratio.share).named("R") }
     }
 
     /// The call with its inputs and parameters modified.
@@ -135,4 +132,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
         }
         modified
     }
+}
+
+/// The part of a relevance that an operand gets.
+fn shared(share: f64, relevance: Expr<'_>) -> Expr<'_> {
+    let whole = (share - 1.0).abs() < f64::EPSILON;
+    if whole { relevance.named("R") } else { (relevance * share).named("R") }
 }

@@ -48,7 +48,8 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         }
     }
     let view = graph.view(end.node);
-    let squashing = ["Softmax", "LogSoftmax", "Sigmoid"].into_iter().find(|&op| op == view.op_type());
+    let squashing =
+        ["Softmax", "LogSoftmax", "Sigmoid"].into_iter().find(|&op| op == view.op_type());
     match (squashing, view.input(0)) {
         (Some(operator), Some(value)) if view.domain().is_empty() => {
             Ok(Explained { value, instead_of: Some((first, operator)) })

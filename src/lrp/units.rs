@@ -1,6 +1,6 @@
 //! Units: what a framework calls a layer, whichever nodes an exporter made of it (SPEC 4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     graph::{Dim, Emitter, Expr, Graph, NodeIndex, Value},
@@ -49,6 +49,9 @@ impl Unit {
                 tail.reverse();
                 return Self::new(graph, at, tail);
             }
+        }
+        if is_self_gated(graph, node, barriers) {
+            return Err(Error::Unsupported { what: "a self-gated activation such as SiLU".into() });
         }
         Self::new(graph, node, Vec::new())
     }
@@ -140,9 +143,8 @@ impl Unit {
     /// What a constant operand of the call is, if it is a parameter.
     pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
         let view = graph.view(self.node);
-        let constant = view.input(operand).is_none_or(|v| {
-            !graph.is_active(v) && graph.ty(v).is_float()
-        });
+        let constant =
+            view.input(operand).is_none_or(|v| !graph.is_active(v) && graph.ty(v).is_float());
         (self.kind == Kind::Weighted && constant).then(|| self.operator.role(operand))
     }
 }
@@ -185,4 +187,46 @@ fn per_feature(graph: &Graph, layer: &dyn Linear, core: NodeIndex, node: NodeInd
             dim => Some(offset + axis) == features && dim.known() == count && count.is_some(),
         })
     })
+}
+
+/// Whether a node is the product of two elementwise functions of one value, one of them a gate: what
+/// a framework calls SiLU, GELU, HardSwish or Mish. It is one unit, so its nodes cannot be taken one
+/// by one.
+fn is_self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> bool {
+    let view = graph.view(node);
+    let (Some(a), Some(b)) = (view.input(0), view.input(1)) else { return false };
+    if view.op_type() != "Mul" || !view.is_active(0) || !view.is_active(1) {
+        return false;
+    }
+    let (left, right) = (elementwise(graph, a, barriers), elementwise(graph, b, barriers));
+    left.iter().any(|(value, &gated)| right.get(value).is_some_and(|&also| gated || also))
+}
+
+/// The values that `value` is an elementwise function of, through nodes that serve nothing else,
+/// and whether there is a gate on the way.
+fn elementwise(graph: &Graph, value: Value, barriers: &BTreeSet<Value>) -> BTreeMap<Value, bool> {
+    const GATES: [&str; 6] = ["Sigmoid", "HardSigmoid", "Tanh", "Erf", "Clip", "Softplus"];
+    const OTHERS: [&str; 7] = ["Add", "Sub", "Mul", "Div", "Neg", "Pow", "Relu"];
+    let mut found = BTreeMap::from([(value, false)]);
+    let mut waiting = vec![(value, false)];
+    while let Some((at, gated)) = waiting.pop() {
+        let view = graph.view(at.node);
+        let is_gate = GATES.contains(&view.op_type());
+        let shared = graph.consumers(at).count() != 1 || barriers.contains(&at);
+        if shared || !(is_gate || OTHERS.contains(&view.op_type())) {
+            continue;
+        }
+        let operands: Vec<_> = view.inputs().into_iter().flatten().collect();
+        let scalar = |&v: &Value| graph.is_active(v) || graph.ty(v).count() == Some(1);
+        if operands.iter().all(scalar) {
+            for operand in operands.into_iter().filter(|&v| graph.is_active(v)) {
+                let gated = gated || is_gate;
+                // Every value here has one reader, so it is met once; only where both sides of a
+                // product begin can paths meet.
+                *found.entry(operand).or_default() |= gated;
+                waiting.push((operand, gated));
+            }
+        }
+    }
+    found
 }

@@ -98,22 +98,21 @@ impl<'a> Tensor<'a> {
             return None;
         }
         let elem = DataType::try_from(t.data_type()).ok()?;
-        let halves = |f: fn(u16) -> f64| t.int32_data.iter().map(|&v| f(v as u16)).collect();
-        let (f16_bits, bf16_bits): (fn(u16) -> f64, fn(u16) -> f64) =
-            (|b| f16::from_bits(b).to_f64(), |b| bf16::from_bits(b).to_f64());
+        let half = |bits: u16| f16::from_bits(bits).to_f64();
+        let brain = |bits: u16| bf16::from_bits(bits).to_f64();
         match (elem, self.raw()) {
             (DataType::Float, Some(raw)) => Some(values(&raw, |b| f32::from_le_bytes(b).into())),
             (DataType::Double, Some(raw)) => Some(values(&raw, f64::from_le_bytes)),
-            (DataType::Float16, Some(raw)) => {
-                Some(values(&raw, |b| f16_bits(u16::from_le_bytes(b))))
-            }
-            (DataType::Bfloat16, Some(raw)) => {
-                Some(values(&raw, |b| bf16_bits(u16::from_le_bytes(b))))
-            }
+            (DataType::Float16, Some(raw)) => Some(values(&raw, |b| half(u16::from_le_bytes(b)))),
+            (DataType::Bfloat16, Some(raw)) => Some(values(&raw, |b| brain(u16::from_le_bytes(b)))),
             (DataType::Float, None) => Some(t.float_data.iter().map(|&v| v.into()).collect()),
             (DataType::Double, None) => Some(t.double_data.clone()),
-            (DataType::Float16, None) => Some(halves(f16_bits)),
-            (DataType::Bfloat16, None) => Some(halves(bf16_bits)),
+            (DataType::Float16, None) => {
+                Some(t.int32_data.iter().map(|&v| half(v as u16)).collect())
+            }
+            (DataType::Bfloat16, None) => {
+                Some(t.int32_data.iter().map(|&v| brain(v as u16)).collect())
+            }
             _ => None,
         }
     }
@@ -127,8 +126,14 @@ fn bits(elem: DataType) -> Option<usize> {
         T::Uint2 | T::Int2 => 2,
         T::Uint4 | T::Int4 | T::Float4e2m1 => 4,
         T::Float6e2m3 | T::Float6e3m2 => 6,
-        T::Uint8 | T::Int8 | T::Bool | T::Float8e8m0 => 8,
-        T::Float8e4m3fn | T::Float8e4m3fnuz | T::Float8e5m2 | T::Float8e5m2fnuz => 8,
+        T::Uint8
+        | T::Int8
+        | T::Bool
+        | T::Float8e8m0
+        | T::Float8e4m3fn
+        | T::Float8e4m3fnuz
+        | T::Float8e5m2
+        | T::Float8e5m2fnuz => 8,
         T::Uint16 | T::Int16 | T::Float16 | T::Bfloat16 => 16,
         T::Float | T::Int32 | T::Uint32 => 32,
         T::Double | T::Int64 | T::Uint64 | T::Complex64 => 64,

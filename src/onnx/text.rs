@@ -29,7 +29,12 @@ pub fn model(model: &ModelProto, external: &External) -> String {
     }
     for function in &model.functions {
         let (input, output) = (function.input.join(", "), function.output.join(", "));
-        let _ = writeln!(out, "function {}.{}({input}) -> {output}", function.domain(), function.name());
+        let _ = writeln!(
+            out,
+            "function {}.{}({input}) -> {output}",
+            function.domain(),
+            function.name()
+        );
         function.node.iter().for_each(|node| text.node(&mut out, node, "  "));
     }
     for entry in &model.metadata_props {
@@ -97,7 +102,8 @@ impl Text<'_> {
             AttributeType::Floats => format!("{:?}", a.floats),
             AttributeType::Ints => format!("{:?}", a.ints),
             AttributeType::Strings => {
-                let strings: Vec<_> = a.strings.iter().map(|s| String::from_utf8_lossy(s)).collect();
+                let strings: Vec<_> =
+                    a.strings.iter().map(|s| String::from_utf8_lossy(s)).collect();
                 format!("{strings:?}")
             }
             AttributeType::Tensor => a.t.as_ref().map_or_else(String::new, |t| self.tensor(t)),
@@ -116,7 +122,8 @@ impl Text<'_> {
             (_, Some(floats)) if floats.len() <= 4 => {
                 // As many digits as tell the values of the type apart.
                 let wide = elem == super::DataType::Double;
-                let digits = |v: &f64| if wide { format!("{v:?}") } else { format!("{:?}", *v as f32) };
+                let digits =
+                    |v: &f64| if wide { format!("{v:?}") } else { format!("{:?}", *v as f32) };
                 floats.iter().map(digits).collect()
             }
             _ => Vec::new(),

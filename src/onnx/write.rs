@@ -104,7 +104,9 @@ fn stage(path: &Path) -> Result<NamedTempFile, Error> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    builder.prefix(".abslrp-").tempfile_in(directory).map_err(Error::io(path))
+    // The message of the error would name a temporary file that nobody asked for.
+    let named = |e: std::io::Error| Error::io(path)(e.kind().into());
+    builder.prefix(".abslrp-").tempfile_in(directory).map_err(named)
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

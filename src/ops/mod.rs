@@ -31,16 +31,13 @@ pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
     ALL.iter().copied().find(|op| domain.is_empty() && op.names().contains(&op_type))
 }
 
-/// The names of all operators that are known, with their kinds' word for the documentation.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.iter().flat_map(|op| op.names()).copied()
-}
-
 /// What can be wrong with a use of an operator, or be missing to differentiate it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An attribute is not what the operator's definition says.
-    #[error("attribute '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`")]
+    #[error(
+        "attribute '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
     Attribute {
         /// The attribute.
         name: String,
@@ -48,7 +45,9 @@ pub enum Error {
         what: String,
     },
     /// An operand is not what the operator's definition says.
-    #[error("operand {operand} {what}; the model is invalid: check it with `onnx.checker.check_model`")]
+    #[error(
+        "operand {operand} {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
     Operand {
         /// Its place.
         operand: usize,
@@ -56,7 +55,9 @@ pub enum Error {
         what: String,
     },
     /// Shapes or types contradict each other.
-    #[error("{what}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`")]
+    #[error(
+        "{what}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`"
+    )]
     Shapes {
         /// The contradiction.
         what: String,
@@ -82,7 +83,9 @@ pub enum Error {
         since: i64,
     },
     /// A form of the operator that has no rule.
-    #[error("{what} cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop")]
+    #[error(
+        "{what} cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop"
+    )]
     Unsupported {
         /// The form.
         what: String,
@@ -221,12 +224,7 @@ pub trait Operator: Sync {
     }
 
     /// `(∂y/∂x)ᵀ s` for the operand `wrt`, in its shape. `s` is in the shape of the output.
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error>;
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error>;
 }
 
 /// How the constants of a shift or scale lie along the axes of what they shift or scale.
@@ -389,4 +387,3 @@ impl<'g, 'e> Call<'g, 'e> {
         known.ok_or_else(|| Error::Unsupported { what: format!("the operator {name}") })
     }
 }
-

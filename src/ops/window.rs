@@ -27,7 +27,8 @@ impl Window {
     /// Reads the attributes of a convolution or pool over operand 0. `kernel` is the size that the
     /// weights have; a pool states its own.
     pub fn new(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
-        let bad = |name: &str, what: &str| Error::Attribute { name: name.into(), what: what.into() };
+        let bad =
+            |name: &str, what: &str| Error::Attribute { name: name.into(), what: what.into() };
         let kernel = match (kernel, node.ints("kernel_shape")?) {
             (Some(kernel), Some(stated)) if kernel != stated => {
                 return Err(bad("kernel_shape", "is not the size of the weights"));
@@ -75,7 +76,9 @@ impl Window {
         for axis in 0..self.kernel.len() {
             let (stride, reach) = (self.strides[axis], self.reach(axis));
             let total = match node.ty(0)?.dim(axis + 2) {
-                Some(Dim::Known(size)) => ((size + stride - 1) / stride - 1) * stride + reach - size,
+                Some(Dim::Known(size)) => {
+                    ((size + stride - 1) / stride - 1) * stride + reach - size
+                }
                 _ if stride == 1 => reach - 1,
                 _ => {
                     return Err(Error::Unknown {
@@ -117,7 +120,8 @@ impl Window {
     /// The shape of the output with `channels` channels.
     pub fn output(&self, input: &Type, channels: Dim) -> Vec<Type> {
         let Some(shape) = &input.shape else { return Vec::new() };
-        let spatial = shape.iter().skip(2).enumerate().map(|(axis, &size)| self.windows(axis, size));
+        let spatial =
+            shape.iter().skip(2).enumerate().map(|(axis, &size)| self.windows(axis, size));
         let batch = shape.first().copied().unwrap_or(Dim::Unknown);
         let dims = [batch, channels].into_iter().chain(spatial).collect();
         vec![Type::new(input.elem, dims)]

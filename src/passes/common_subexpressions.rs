@@ -21,7 +21,8 @@ impl Pass for CommonSubexpressions {
         let mut seen = BTreeMap::new();
         graph.rebuild(outputs, |node, next, inputs| {
             let Origin::New(emitted) = graph.origin(node) else { return Verdict::Keep };
-            let attributes: Vec<_> = emitted.attributes.iter().map(Message::encode_to_vec).collect();
+            let attributes: Vec<_> =
+                emitted.attributes.iter().map(Message::encode_to_vec).collect();
             match seen.entry((emitted.op_type, attributes, inputs.to_vec())) {
                 Entry::Occupied(same) => Verdict::Replace(*same.get()),
                 Entry::Vacant(new) => {

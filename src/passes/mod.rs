@@ -29,7 +29,15 @@ pub trait Pass: Sync {
 
 /// How much is done to make an explanation cheap.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
 )]
 pub enum Level {
     /// The formulas to the letter: the readable form, and the reference.
@@ -46,9 +54,11 @@ impl Level {
     pub fn passes(self) -> &'static [&'static dyn Pass] {
         match self {
             Self::O0 => &[&dead_nodes::DeadNodes],
-            Self::O2 => {
-                &[&twin_folding::TwinFolding, &common_subexpressions::CommonSubexpressions, &dead_nodes::DeadNodes]
-            }
+            Self::O2 => &[
+                &twin_folding::TwinFolding,
+                &common_subexpressions::CommonSubexpressions,
+                &dead_nodes::DeadNodes,
+            ],
         }
     }
 }

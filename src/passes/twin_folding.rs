@@ -31,7 +31,10 @@ impl Pass for TwinFolding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ops::Kind, rules::{Choice, Treatment}};
+    use crate::{
+        ops::Kind,
+        rules::{Choice, Treatment},
+    };
 
     fn folded(rule: &str) -> Ratio {
         let rule: Choice = rule.parse().unwrap();

@@ -27,7 +27,8 @@ pub struct Locate {
 /// The library: the one named, `ORT_DYLIB_PATH`, one beside the executable or in this project's
 /// cache, that of an installed Python package `onnxruntime`, or one that is fetched, in that order.
 pub fn locate(how: &Locate) -> Result<PathBuf, Error> {
-    let named = how.library.clone().or_else(|| std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
+    let named =
+        how.library.clone().or_else(|| std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
     if let Some(path) = named {
         return if path.is_file() { Ok(path) } else { Err(Error::NoLibrary { path }) };
     }
@@ -79,7 +80,8 @@ fn cache() -> Result<PathBuf, Error> {
     let home = || variable("HOME").map(|home| home.join(".cache"));
     variable("ABSLRP_CACHE")
         .or_else(|| {
-            let base = variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA")).or_else(home);
+            let base =
+                variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA")).or_else(home);
             base.map(|base| base.join("abslrp"))
         })
         .ok_or(Error::NoRuntime { why: "no cache directory is known; set ABSLRP_CACHE".into() })
@@ -104,8 +106,20 @@ pub fn fetch(package: &str, version: &str) -> Result<PathBuf, Error> {
     let staging = tempfile::tempdir_in(&cache).map_err(io)?;
     // The library inside is the same for every version of Python.
     let pip = [
-        "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-input",
-        "--retries", "2", "--timeout", "60", "--only-binary=:all:", "--python-version", "3.12",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-input",
+        "--retries",
+        "2",
+        "--timeout",
+        "60",
+        "--only-binary=:all:",
+        "--python-version",
+        "3.12",
         "--dest",
     ];
     let requirement = format!("{package}=={version}");

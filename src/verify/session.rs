@@ -11,7 +11,10 @@ use ort::{
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use super::{Error, runtime::{Locate, environment}};
+use super::{
+    Error,
+    runtime::{Locate, environment},
+};
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -23,6 +26,30 @@ pub enum Device {
     /// The first CUDA device, or nothing.
     Cuda,
 }
+
+/// Equality to the bit; two numbers that are none are equal too.
+trait Bits {
+    fn has_bits_of(&self, other: &Self) -> bool;
+}
+
+macro_rules! bits {
+    (floats $($float:ty)*) => {$(
+        impl Bits for $float {
+            fn has_bits_of(&self, other: &Self) -> bool {
+                self.to_bits() == other.to_bits() || (self.is_nan() && other.is_nan())
+            }
+        }
+    )*};
+    (others $($other:ty)*) => {$(
+        impl Bits for $other {
+            fn has_bits_of(&self, other: &Self) -> bool {
+                self == other
+            }
+        }
+    )*};
+}
+bits!(floats f32 f64 f16 bf16);
+bits!(others i64 i32 i16 i8 u64 u32 u16 u8 bool);
 
 macro_rules! arrays {
     ($($variant:ident $type:ty),*) => {
@@ -64,7 +91,7 @@ macro_rules! arrays {
                 match (self, other) {
                     $((Self::$variant(a), Self::$variant(b)) => {
                         a.shape() == b.shape()
-                            && a.iter().zip(b).all(|(a, b)| a == b || (a != a && b != b))
+                            && a.iter().zip(b).all(|(a, b)| a.has_bits_of(b))
                     })*
                     _ => false,
                 }
@@ -238,6 +265,7 @@ impl Runner {
 /// An input of random numbers, the same on every machine: normal for floats, bytes for bytes, and
 /// small numbers for indices.
 pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Array, Error> {
+    use TensorElementType as T;
     let mut state = seed;
     let mut next = || {
         // SplitMix64 (Steele et al. 2014).
@@ -247,7 +275,6 @@ pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Arr
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     };
-    use TensorElementType as T;
     let numbers = ArrayD::from_shape_simple_fn(IxDyn(shape), || match elem {
         // Box and Muller.
         T::Float32 | T::Float64 | T::Float16 | T::Bfloat16 => {

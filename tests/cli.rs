@@ -1,0 +1,268 @@
+//! The program as a user meets it: exit codes, messages, files.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::fixture;
+use prost::Message;
+
+fn abslrp(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_abslrp"));
+    command.current_dir(directory).args(args).env_remove("ORT_DYLIB_PATH");
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A directory with the digits network and one of its images.
+fn workplace() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(fixture("digits.dynamo20.onnx"), directory.path().join("digits.onnx")).unwrap();
+    fs::copy(fixture("digits/3.png"), directory.path().join("3.png")).unwrap();
+    directory
+}
+
+fn files(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn compiles_verifies_and_explains() {
+    let directory = workplace();
+    let run = |args: &[&str]| {
+        let output = abslrp(directory.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let summary = run(&["compile", "digits.onnx", "--target", "argmax", "--verify"]);
+    insta::assert_snapshot!(summary.lines().take(3).collect::<Vec<_>>().join("\n"), @"
+    digits.explained.onnx: 74809 bytes, 10 nodes and 89 more
+          explains logits (abslrp, target argmax, init Value, -O2) across 10 units
+          output x_relevance: f32[batch, 1, 8, 8]
+    ");
+    assert!(summary.contains("ok    output logits: bit-identical"), "{summary}");
+    assert!(summary.contains("ok    x_relevance"), "{summary}");
+
+    let report = run(&["verify", "digits.explained.onnx", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["holds"], true);
+    assert_eq!(report["outputs"][0]["identical"], true);
+    run(&["verify", "digits.explained.onnx", "--source", "digits.onnx"]);
+
+    let map = run(&["explain", "digits.explained.onnx", "3.png"]);
+    assert!(map.contains("largest at class 3"), "{map}");
+    let picture = image::open(directory.path().join("3.relevance.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (256, 256));
+    let npy = fs::File::open(directory.path().join("3.relevance.npy")).unwrap();
+    let relevance: ndarray::ArrayD<f32> = ndarray_npy::ReadNpyExt::read_npy(npy).unwrap();
+    assert_eq!(relevance.shape(), [1, 1, 8, 8]);
+    // What the network sees of a three is relevant, the empty border is not.
+    assert!(relevance.sum() > 1.0);
+    assert!(relevance.iter().filter(|v| **v == 0.0).count() > 20);
+}
+
+#[test]
+fn a_colour_picture_and_an_array_are_images_too() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(fixture("vgg.legacy17.onnx"), directory.path().join("vgg.onnx")).unwrap();
+    let picture =
+        image::RgbImage::from_fn(50, 40, |x, y| image::Rgb([x as u8 * 5, y as u8 * 6, 90]));
+    picture.save(directory.path().join("p.jpg")).unwrap();
+    let x = common::input("vgg");
+    let first = x.index_axis(ndarray::Axis(0), 0).to_owned();
+    let npy = fs::File::create(directory.path().join("a.npy")).unwrap();
+    ndarray_npy::WriteNpyExt::write_npy(&first, npy).unwrap();
+    for args in [
+        vec!["compile", "vgg.onnx", "-o", "e.onnx", "--target", "input"],
+        vec![
+            "explain",
+            "e.onnx",
+            "p.jpg",
+            "--mean",
+            "0.5",
+            "--std",
+            "0.2,0.3,0.4",
+            "--target",
+            "2",
+        ],
+        vec!["explain", "e.onnx", "a.npy", "--target", "1", "-o", "a.png"],
+    ] {
+        let output = abslrp(directory.path(), &args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    }
+    let npy = fs::File::open(directory.path().join("a.npy")).unwrap();
+    let relevance: ndarray::ArrayD<f32> = ndarray_npy::ReadNpyExt::read_npy(npy).unwrap();
+    let want = common::golden("vgg", "rel.class1");
+    let want = want.index_axis(ndarray::Axis(0), 0).insert_axis(ndarray::Axis(0)).to_owned();
+    assert!(common::distance(&relevance.mapv(f64::from), &want) < 1e-3);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let directory = workplace();
+    for args in [
+        &["compile"][..],
+        &["compile", "digits.onnx", "-O7"],
+        &["compile", "digits.onnx", "--rule", "nonsense"],
+        &["compile", "digits.onnx", "--rule", "epsilon:gamma=1"],
+        &["compile", "digits.onnx", "--target", "-1"],
+        &["frobnicate"],
+    ] {
+        let output = abslrp(directory.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    assert_eq!(files(directory.path()), ["3.png", "digits.onnx"]);
+}
+
+#[test]
+fn failures_exit_with_1_name_the_file_and_leave_nothing() {
+    let directory = workplace();
+    let fail = |args: &[&str]| {
+        let output = abslrp(directory.path(), args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(files(directory.path()), ["3.png", "digits.onnx"], "{args:?}");
+        text(&output.stderr)
+    };
+    insta::assert_snapshot!(fail(&["compile", "missing.onnx"]), @"error: missing.onnx: No such file or directory (os error 2)");
+    insta::assert_snapshot!(fail(&["compile", "3.png"]), @"error: 3.png: not an ONNX model, or a damaged one: failed to decode Protobuf message: invalid tag value: 0");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "digits.onnx"]), @"error: digits.onnx: the output would overwrite the source; name another file with -o");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--output", "logit"]), @"error: digits.onnx: --output: there is no tensor 'logit'; there is logits");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--target", "10"]), @"error: digits.onnx: --target 10: there are only 10 classes, counted from 0");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--relevance-of", "0.weight"]), @"error: digits.onnx: --relevance-of 0.weight: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "no/such/place.onnx"]), @"error: no/such/place.onnx: entity not found");
+    insta::assert_snapshot!(fail(&["verify", "digits.onnx"]), @"error: digits.onnx: not a model that abslrp has explained; make one with `abslrp compile`");
+    insta::assert_snapshot!(fail(&["explain", "digits.onnx", "3.png"]), @"error: digits.onnx: there is no output x_relevance: explain it first with `abslrp compile`");
+    insta::assert_snapshot!(fail(&["verify", "digits.onnx", "--ort-lib", "missing.so"]), @"error: digits.onnx: not a model that abslrp has explained; make one with `abslrp compile`");
+}
+
+/// The digits network with an operator in the middle that nobody knows.
+fn with_unknown_operator(directory: &Path) {
+    let path = directory.join("digits.onnx");
+    let bytes = fs::read(&path).unwrap();
+    let mut proto = abslrp::onnx::schema::ModelProto::decode(bytes.as_slice()).unwrap();
+    let node = &mut proto.graph.as_mut().unwrap().node[3];
+    (node.op_type, node.domain) = (Some("Frobnicate".into()), Some("com.example".into()));
+    fs::write(&path, proto.encode_to_vec()).unwrap();
+}
+
+#[test]
+fn an_operator_without_a_rule_is_an_error_or_a_cut() {
+    let directory = workplace();
+    with_unknown_operator(directory.path());
+    let output = abslrp(directory.path(), &["compile", "digits.onnx"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr), @"error: digits.onnx: node 'node_relu_1' (com.example.Frobnicate, opset 20): the operator com.example.Frobnicate cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop");
+    let output = abslrp(directory.path(), &["inspect", "digits.onnx"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("unsupported: node 'node_relu_1'"));
+
+    // Everything is behind the cut: nothing is left to emit.
+    let cut = ["compile", "digits.onnx", "--on-unsupported", "stop"];
+    let output = abslrp(directory.path(), &cut);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(text(&output.stderr), @"error: digits.onnx: no relevance of 'logits' reaches an input: it ends at node 'node_relu_1' (com.example.Frobnicate, opset 20): the operator com.example.Frobnicate cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop; choose another tensor with --output");
+
+    // Where there is another way, the cut is listed.
+    let path = directory.path().join("branches.onnx");
+    let bytes = fs::read(fixture("forms/sub.op17.onnx")).unwrap();
+    let mut proto = abslrp::onnx::schema::ModelProto::decode(bytes.as_slice()).unwrap();
+    let graph = proto.graph.as_mut().unwrap();
+    (graph.node[0].op_type, graph.node[0].domain) =
+        (Some("Frobnicate".into()), Some("com.example".into()));
+    let mut info = graph.input[0].clone();
+    info.name = Some("h".into());
+    graph.value_info.push(info);
+    fs::write(&path, proto.encode_to_vec()).unwrap();
+    let args = ["compile", "branches.onnx", "--on-unsupported", "stop", "--json"];
+    let output = abslrp(directory.path(), &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(json["summary"]["cut"][0].as_str().unwrap().contains("com.example.Frobnicate"));
+    let model = abslrp::onnx::Model::open(directory.path().join("branches.explained.onnx"));
+    assert!(model.unwrap().metadata("abslrp.cut").unwrap().contains("com.example.Frobnicate"));
+}
+
+#[test]
+fn without_onnx_runtime_there_is_one_clear_error() {
+    let directory = workplace();
+    assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
+    fs::write(directory.path().join("bad.so"), "not a library").unwrap();
+    let output = abslrp(directory.path(), &["verify", "e.onnx", "--ort-lib", "bad.so"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("error: bad.so: not a usable ONNX Runtime"));
+
+    // Nothing beside the program, nothing in the cache, no Python.
+    let program = directory.path().join("abslrp");
+    fs::copy(env!("CARGO_BIN_EXE_abslrp"), &program).unwrap();
+    let bare = |args: &[&str]| {
+        let mut command = Command::new(&program);
+        command.current_dir(directory.path()).args(args).env_clear();
+        command
+            .env("PATH", directory.path())
+            .env("ABSLRP_CACHE", directory.path().join("cache"))
+            .output()
+            .unwrap()
+    };
+    let output = bare(&["verify", "e.onnx", "--no-fetch"]);
+    insta::assert_snapshot!(text(&output.stderr), @"error: ONNX Runtime was not found (fetching it was forbidden); install it with `python3 -m pip install onnxruntime`, or name a library with --ort-lib or ORT_DYLIB_PATH");
+    let output = bare(&["verify", "e.onnx"]);
+    assert!(text(&output.stderr).contains("python3 -m pip install onnxruntime"));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn cuda_fails_cleanly_where_there_is_none() {
+    if Path::new("/dev/nvidia0").exists() {
+        return;
+    }
+    let directory = workplace();
+    assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
+    let output = abslrp(directory.path(), &["verify", "e.onnx", "--device", "cuda"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    assert!(message.starts_with("error: ONNX Runtime cannot use CUDA here"), "{message}");
+}
+
+#[test]
+fn a_changed_model_fails_verification() {
+    let directory = workplace();
+    assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
+    // A weight of the explained model is changed behind verification's back.
+    let path = directory.path().join("e.onnx");
+    let mut proto =
+        abslrp::onnx::schema::ModelProto::decode(fs::read(&path).unwrap().as_slice()).unwrap();
+    let tensor = &mut proto.graph.as_mut().unwrap().initializer[1];
+    let raw: Vec<u8> = tensor.raw_data().iter().map(|b| b ^ 1).collect();
+    tensor.raw_data = Some(raw.into());
+    fs::write(&path, proto.encode_to_vec()).unwrap();
+    let output = abslrp(directory.path(), &["verify", "e.onnx", "--source", "digits.onnx"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("FAIL  output logits: NOT bit-identical"));
+}
+
+#[test]
+fn inspect_and_print_are_for_people_and_machines() {
+    let directory = workplace();
+    let output = abslrp(directory.path(), &["inspect", "digits.onnx"]);
+    insta::assert_snapshot!("inspect", text(&output.stdout));
+    let output = abslrp(directory.path(), &["inspect", "digits.onnx", "--json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["units"].as_array().unwrap().len(), 10);
+    assert_eq!(plan["kinds"]["weighted"], 4);
+    let output = abslrp(directory.path(), &["print", "digits.onnx"]);
+    assert!(text(&output.stdout).starts_with("ir 10, opset 20\ninput  x: f32[batch, 1, 8, 8]\n"));
+}

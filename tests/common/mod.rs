@@ -1,0 +1,81 @@
+//! What the integration tests share.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use abslrp::{
+    lrp::{self, Options},
+    onnx::{self, Model},
+    passes::Level,
+    verify::{
+        runtime::Locate,
+        session::{Array, Device, Runner, Source},
+    },
+};
+use ndarray::ArrayD;
+use ndarray_npy::NpzReader;
+
+pub const LEVELS: [Level; 2] = [Level::O0, Level::O2];
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// All models in a folder below `fixtures`, by name.
+pub fn models(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(fixture(folder)).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "onnx"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+pub fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_string()
+}
+
+/// A float64 array of a golden file.
+pub fn golden(name: &str, array: &str) -> ArrayD<f64> {
+    let file = std::fs::File::open(fixture(&format!("{name}.npz"))).unwrap();
+    NpzReader::new(file).unwrap().by_name(&format!("{array}.npy")).unwrap()
+}
+
+/// The float32 inputs of a golden file.
+pub fn input(name: &str) -> ArrayD<f32> {
+    let file = std::fs::File::open(fixture(&format!("{name}.npz"))).unwrap();
+    NpzReader::new(file).unwrap().by_name("in.npy").unwrap()
+}
+
+/// Writes the explained model of `path` into `directory`.
+pub fn compile(path: &Path, options: &Options, directory: &Path) -> PathBuf {
+    let model = Model::open(path).unwrap();
+    let explanation =
+        lrp::explain(&model, options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let out = directory.join("explained.onnx");
+    onnx::write(&model, &explanation.addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
+    out
+}
+
+pub fn runner(path: &Path, optimise: bool) -> Runner {
+    Runner::new(&Source::File(path), optimise, Device::Cpu, &Locate::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// One output of a model, as numbers.
+pub fn run(path: &Path, optimise: bool, feeds: &[(String, Array)], output: &str) -> ArrayD<f64> {
+    let outputs = runner(path, optimise).run(feeds).unwrap();
+    let found = outputs.iter().find(|(name, _)| name == output);
+    found.unwrap_or_else(|| panic!("no output {output}")).1.numbers()
+}
+
+pub fn feed(name: &str, array: &ArrayD<f32>) -> Vec<(String, Array)> {
+    vec![(name.to_string(), Array::Float32(array.clone()))]
+}
+
+/// The relative L1 distance.
+pub fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
+    assert_eq!(a.shape(), b.shape());
+    let apart: f64 = (a - b).iter().map(|v| v.abs()).sum();
+    apart / b.iter().map(|v| v.abs()).sum::<f64>()
+}

@@ -1,0 +1,154 @@
+//! The relevance that explained models compute, against that of `fixtures/make.py` in float64.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use abslrp::{
+    lrp::{Init, Options, Target},
+    verify::session::Array,
+};
+use common::{LEVELS, compile, distance, feed, fixture, golden, input, run};
+use ndarray::{ArrayD, Axis, Slice};
+
+/// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
+/// `PyTorch`'s own float32 is as far off (see `fixtures/make.py`).
+const TOLERANCE: f64 = 1e-3;
+
+const NETWORKS: [&str; 8] =
+    ["digits", "cancer", "lenet", "alexnet", "vgg", "vgg_bn", "audio", "volume"];
+
+fn check(name: &str, exporter: &str, options: &Options, case: &str) {
+    let x = input(name);
+    let want = golden(name, case);
+    for level in LEVELS {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { level, ..options.clone() };
+        let path = fixture(&format!("{name}.{exporter}.onnx"));
+        let explained = compile(&path, &options, directory.path());
+        for optimise in [false, true] {
+            let got = run(&explained, optimise, &feed("x", &x), "x_relevance");
+            let apart = distance(&got, &want);
+            assert!(apart < TOLERANCE, "{name}.{exporter} {case} {level}: {apart:.1e}");
+        }
+    }
+}
+
+#[test]
+fn follows_the_notebook_in_every_case_from_both_exporters() {
+    for name in NETWORKS {
+        for exporter in ["legacy17", "dynamo20"] {
+            for (case, target) in [
+                ("rel.all", Target::All),
+                ("rel.argmax", Target::Argmax),
+                ("rel.class1", Target::Index(1)),
+            ] {
+                check(name, exporter, &Options { target, ..Options::default() }, case);
+            }
+        }
+    }
+}
+
+#[test]
+fn epsilon_and_gradient_are_rules_too() {
+    for (rule, init, case) in [
+        ("epsilon", Init::Value, "rel.epsilon"),
+        ("epsilon:epsilon=0.25", Init::Value, "rel.epsilon025"),
+        ("gradient", Init::One, "rel.gradient"),
+    ] {
+        let rule = rule.parse().unwrap();
+        let target = Target::Index(1);
+        let options = Options { rule, target, init, ..Options::default() };
+        check("rules", "legacy17", &options, case);
+    }
+}
+
+#[test]
+fn a_target_input_asks_for_any_class() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { target: Target::Input, ..Options::default() };
+    let explained = compile(&fixture("vgg.legacy17.onnx"), &options, directory.path());
+    let mut feeds = feed("x", &input("vgg"));
+    let classes: Vec<i64> = vec![1, 1];
+    feeds.push(("target".into(), Array::Int64(ArrayD::from_shape_vec(vec![2], classes).unwrap())));
+    let got = run(&explained, false, &feeds, "x_relevance");
+    assert!(distance(&got, &golden("vgg", "rel.class1")) < TOLERANCE);
+
+    // Sample by sample: class 1 for the first, the predicted one for the second.
+    let logits = golden("vgg", "out");
+    let second = logits.index_axis(Axis(0), 1);
+    let best = second.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+    let mixed = ArrayD::from_shape_vec(vec![2], vec![1, best as i64]).unwrap();
+    feeds[1].1 = Array::Int64(mixed);
+    let got = run(&explained, false, &feeds, "x_relevance");
+    for (sample, case) in [(0, "rel.class1"), (1, "rel.argmax")] {
+        let part =
+            |a: &ArrayD<f64>| a.slice_axis(Axis(0), Slice::from(sample..sample + 1)).to_owned();
+        assert!(distance(&part(&got), &part(&golden("vgg", case))) < TOLERANCE);
+    }
+}
+
+#[test]
+fn the_start_scales_relevance() {
+    // Rules are linear in R: with one class, `one` and `abs` differ from `value` by a factor.
+    let directory = tempfile::tempdir().unwrap();
+    let logits = golden("vgg", "out");
+    let want = golden("vgg", "rel.class1");
+    for (init, factor) in
+        [(Init::One, (|y| 1.0 / y) as fn(f64) -> f64), (Init::Abs, |y| y.signum())]
+    {
+        let options = Options { target: Target::Index(1), init, ..Options::default() };
+        let explained = compile(&fixture("vgg.dynamo20.onnx"), &options, directory.path());
+        let got = run(&explained, false, &feed("x", &input("vgg")), "x_relevance");
+        let mut want = want.clone();
+        for (mut sample, y) in want.outer_iter_mut().zip(logits.index_axis(Axis(1), 1)) {
+            sample *= factor(*y);
+        }
+        assert!(distance(&got, &want) < TOLERANCE, "{init:?}");
+    }
+}
+
+#[test]
+fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
+    // Between a max pool and the ReLU before it nothing is absorbed but what ε takes.
+    let directory = tempfile::tempdir().unwrap();
+    let path = fixture("digits.legacy17.onnx");
+    let names = ["/3/Relu_output_0", "/4/MaxPool_output_0"];
+    let relevance_of = names.map(String::from).to_vec();
+    let options = Options { relevance_of, ..Options::default() };
+    let explained = compile(&path, &options, directory.path());
+    let feeds = feed("x", &input("digits"));
+    let [before, after] =
+        names.map(|name| run(&explained, false, &feeds, &format!("{name}_relevance")).sum());
+    assert!((before - after).abs() < 1e-4 * after.abs(), "{before} and {after}");
+}
+
+#[test]
+fn dead_units_give_finite_relevance() {
+    for level in LEVELS {
+        for name in NETWORKS {
+            let directory = tempfile::tempdir().unwrap();
+            let options = Options { level, ..Options::default() };
+            let path = fixture(&format!("{name}.legacy17.onnx"));
+            let explained = compile(&path, &options, directory.path());
+            for value in [0.0, -0.0, 1.0, -1.0, 1e-40, 1e4] {
+                let x = ArrayD::from_elem(input(name).shape(), value);
+                let r = run(&explained, false, &feed("x", &x), "x_relevance");
+                assert!(r.iter().all(|v| v.is_finite()), "{name} {level} at {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pole_of_the_formula_gives_nothing_rather_than_infinity() {
+    // tanh(−1e-9) is −1e-9 in float32, where y′ + ε vanishes.
+    for level in LEVELS {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { level, ..Options::default() };
+        let explained = compile(&fixture("forms/tanh.op17.onnx"), &options, directory.path());
+        let x = ArrayD::from_elem(vec![1, 6], -1e-9f32);
+        let r = run(&explained, false, &feed("x", &x), "x_relevance");
+        assert!(r.iter().all(|v| v.abs() < 1e-30), "{level}: {r}");
+    }
+}

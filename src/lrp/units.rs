@@ -190,7 +190,7 @@ fn per_feature(graph: &Graph, layer: &dyn Linear, core: NodeIndex, node: NodeInd
 }
 
 /// Whether a node is the product of two elementwise functions of one value, one of them a gate: what
-/// a framework calls SiLU, GELU, HardSwish or Mish. It is one unit, so its nodes cannot be taken one
+/// a framework calls `SiLU`, `GELU`, `HardSwish` or `Mish`. It is one unit, so its nodes cannot be taken one
 /// by one.
 fn is_self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> bool {
     let view = graph.view(node);

@@ -150,6 +150,12 @@ impl<'g> View<'g> {
         if self.is_active(0) && self.is_active(1) { both } else { ops::Kind::Affine }
     }
 
+    /// The sign of an operand, for results that have the same whatever the others are.
+    pub fn range_of(self, operand: usize) -> ops::Range {
+        let non_negative = self.input(operand).is_some_and(|v| self.graph.facts(v).non_negative);
+        if non_negative { ops::Range::NonNegative } else { ops::Range::Any }
+    }
+
     /// The rank of an operand, where a rule cannot do without.
     pub fn rank(self, operand: usize) -> Result<usize, Error> {
         self.ty(operand)?

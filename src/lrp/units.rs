@@ -143,8 +143,7 @@ impl Unit {
     /// What a constant operand of the call is, if it is a parameter.
     pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
         let view = graph.view(self.node);
-        let constant =
-            view.input(operand).is_none_or(|v| !graph.is_active(v) && graph.ty(v).is_float());
+        let constant = view.input(operand).is_none_or(|v| !graph.is_active(v));
         (self.kind == Kind::Weighted && constant).then(|| self.operator.role(operand))
     }
 }

@@ -1,35 +1,12 @@
 //! `Abs`: |x|.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use super::{Operator, Range, elementwise::Elementwise};
 
-pub(super) const OPERATOR: &dyn Operator = &Abs;
-
-struct Abs;
-
-impl Operator for Abs {
-    fn names(&self) -> &'static [&'static str] {
-        &["Abs"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Activation)
-    }
-
-    fn range(&self, _node: View) -> Range {
-        Range::NonNegative
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Abs",
+    range: Range::NonNegative,
+    homogeneous: true,
+    adjoint: |call, s| {
         Ok(s * call.x(0)?.sign())
-    }
-}
+    },
+};

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Add;
 struct Add;
 
 impl Operator for Add {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Add"]
     }
 

@@ -1,8 +1,8 @@
 //! `ArgMax` and `ArgMin`: indices, through which nothing flows.
 
-use super::{Call, Error, Kind, Operator, reduce};
+use super::{Error, Kind, Operator, reduce};
 use crate::{
-    graph::{Expr, Type, View},
+    graph::{Type, View},
     onnx::DataType,
 };
 
@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &ArgMax;
 struct ArgMax;
 
 impl Operator for ArgMax {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["ArgMax", "ArgMin"]
     }
 
@@ -21,14 +21,5 @@ impl Operator for ArgMax {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Stop)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

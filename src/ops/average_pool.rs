@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &AveragePool;
 struct AveragePool;
 
 impl Operator for AveragePool {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["AveragePool"]
     }
 

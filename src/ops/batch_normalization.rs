@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &BatchNormalization;
 struct BatchNormalization;
 
 impl Operator for BatchNormalization {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["BatchNormalization"]
     }
 

@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Cast;
 struct Cast;
 
 impl Operator for Cast {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Cast"]
     }
 

@@ -1,8 +1,8 @@
 //! Comparisons and logic: booleans, through which nothing flows.
 
-use super::{Call, Error, Kind, Operator};
+use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Expr, Type, View},
+    graph::{Type, View},
     onnx::DataType,
 };
 
@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Compare;
 struct Compare;
 
 impl Operator for Compare {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &[
             "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not",
             "IsNaN", "IsInf",
@@ -24,14 +24,5 @@ impl Operator for Compare {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Stop)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Concat;
 struct Concat;
 
 impl Operator for Concat {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Concat"]
     }
 

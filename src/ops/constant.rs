@@ -1,8 +1,8 @@
 //! `Constant` and `ConstantOfShape`: values that depend on no input.
 
-use super::{Call, Error, Kind, Operator, Range};
+use super::{Error, Kind, Operator, Range};
 use crate::{
-    graph::{Dim, Expr, Type, View},
+    graph::{Dim, Type, View},
     onnx::{DataType, Tensor},
 };
 
@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Constant;
 struct Constant;
 
 impl Operator for Constant {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Constant", "ConstantOfShape"]
     }
 
@@ -76,14 +76,5 @@ impl Operator for Constant {
             Some(floats) if floats.iter().all(|&v| v >= 0.0) => Range::NonNegative,
             _ => Range::Any,
         }
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

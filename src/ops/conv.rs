@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Conv;
 struct Conv;
 
 impl Operator for Conv {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Conv"]
     }
 

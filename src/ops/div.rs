@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Div;
 struct Div;
 
 impl Operator for Div {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Div"]
     }
 

@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Dropout;
 struct Dropout;
 
 impl Operator for Dropout {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Dropout"]
     }
 
@@ -27,8 +27,8 @@ impl Operator for Dropout {
         operand == 0
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
     }
 
     fn adjoint<'e>(

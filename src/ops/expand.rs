@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Expand;
 struct Expand;
 
 impl Operator for Expand {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Expand"]
     }
 
@@ -32,8 +32,8 @@ impl Operator for Expand {
         operand == 0
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
     }
 
     fn adjoint<'e>(

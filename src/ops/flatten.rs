@@ -1,53 +1,28 @@
 //! `Flatten`: the axes before and from `axis` on, as two.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, axis};
+use super::{Error, Operator, reshaping::Reshaping};
+use crate::graph::{Dim, Type, View, axis};
 
-pub(super) const OPERATOR: &dyn Operator = &Flatten;
+pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Flatten", infer };
 
-struct Flatten;
-
-impl Operator for Flatten {
-    fn names(&self) -> &'static [&'static str] {
-        &["Flatten"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        let ty = node.ty(0)?;
-        let rank = node.rank(0)?;
-        let at = node.int("axis", 1)?;
-        // The axis may lie behind the last one.
-        let at = if at == rank as i64 { rank } else { axis(at, rank)? };
-        let product = |dims: &[Dim]| match dims {
-            [Dim::Symbol(s), rest @ ..] | [rest @ .., Dim::Symbol(s)]
-                if rest.iter().all(|d| *d == Dim::Known(1)) =>
-            {
-                Dim::Symbol(*s)
-            }
-            _ => {
-                let known = dims.iter().map(|d| d.known()).collect::<Option<Vec<_>>>();
-                let product = known.and_then(|k| k.iter().try_fold(1i64, |n, &d| n.checked_mul(d)));
-                product.map_or(Dim::Unknown, Dim::Known)
-            }
-        };
-        let dims = ty.shape.as_deref().unwrap_or_default();
-        Ok(vec![Type::new(ty.elem, vec![product(&dims[..at]), product(&dims[at..])])])
-    }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Ok(s.reshape_like(call.raw(0)?))
-    }
+fn infer(node: View) -> Result<Type, Error> {
+    let ty = node.ty(0)?;
+    let rank = node.rank(0)?;
+    let at = node.int("axis", 1)?;
+    // The axis may lie behind the last one.
+    let at = if at == rank as i64 { rank } else { axis(at, rank)? };
+    let product = |dims: &[Dim]| match dims {
+        [Dim::Symbol(s), rest @ ..] | [rest @ .., Dim::Symbol(s)]
+            if rest.iter().all(|d| *d == Dim::Known(1)) =>
+        {
+            Dim::Symbol(*s)
+        }
+        _ => {
+            let known = dims.iter().map(|d| d.known()).collect::<Option<Vec<_>>>();
+            let product = known.and_then(|k| k.iter().try_fold(1i64, |n, &d| n.checked_mul(d)));
+            product.map_or(Dim::Unknown, Dim::Known)
+        }
+    };
+    let dims = ty.shape.as_deref().unwrap_or_default();
+    Ok(Type::new(ty.elem, vec![product(&dims[..at]), product(&dims[at..])]))
 }

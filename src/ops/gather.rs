@@ -1,14 +1,14 @@
 //! `Gather`, of shapes and other constants.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View, axis};
+use super::{Error, Kind, Operator};
+use crate::graph::{Dim, Type, View, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
 
 struct Gather;
 
 impl Operator for Gather {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Gather"]
     }
 
@@ -30,14 +30,5 @@ impl Operator for Gather {
         let data = node.contents(0)?;
         let indices = node.constant_ints(1)?;
         indices.into_iter().map(|i| data.get(axis(i, data.len()).ok()?).copied()).collect()
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

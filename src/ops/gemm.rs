@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Gemm;
 struct Gemm;
 
 impl Operator for Gemm {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Gemm"]
     }
 

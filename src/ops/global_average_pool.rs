@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &GlobalAveragePool;
 struct GlobalAveragePool;
 
 impl Operator for GlobalAveragePool {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["GlobalAveragePool"]
     }
 

@@ -10,7 +10,7 @@ pub(super) const OPERATOR: &dyn Operator = &GlobalMaxPool;
 struct GlobalMaxPool;
 
 impl Operator for GlobalMaxPool {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["GlobalMaxPool"]
     }
 

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Identity;
 struct Identity;
 
 impl Operator for Identity {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Identity"]
     }
 

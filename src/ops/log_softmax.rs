@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &LogSoftmax;
 struct LogSoftmax;
 
 impl Operator for LogSoftmax {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["LogSoftmax"]
     }
 

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &MatMul;
 struct MatMul;
 
 impl Operator for MatMul {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["MatMul"]
     }
 

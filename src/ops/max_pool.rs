@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &MaxPool;
 struct MaxPool;
 
 impl Operator for MaxPool {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["MaxPool"]
     }
 

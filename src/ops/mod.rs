@@ -9,7 +9,9 @@
 
 use crate::graph::{Dim, Emitter, Expr, Type, Value, View};
 
+mod elementwise;
 mod reduce;
+mod reshaping;
 mod window;
 
 macro_rules! operators {
@@ -20,7 +22,7 @@ macro_rules! operators {
 }
 
 operators! {
-    abs add arg_max average_pool batch_normalization cast compare concat constant conv div dropout exp
+    abs add arg_max average_pool batch_normalization cast compare concat constant conv dequantize_linear div dropout exp
     expand flatten gather gemm global_average_pool global_max_pool identity leaky_relu log_softmax
     matmul max_pool mul neg pad range reduce_max reduce_mean reduce_sum relu reshape shape sigmoid
     sign slice softmax sqrt squeeze sub tanh tile transpose unsqueeze where_
@@ -161,7 +163,7 @@ pub enum Role {
 /// An operator, or a family of operators that differ in a word.
 pub trait Operator: Sync {
     /// Its names in `ai.onnx`.
-    fn names(&self) -> &'static [&'static str];
+    fn names(&self) -> &[&'static str];
 
     /// The types of its outputs, as far as those of the operands tell; also the place where a
     /// node that contradicts the operator's definition is refused.
@@ -224,7 +226,15 @@ pub trait Operator: Sync {
     }
 
     /// `(∂y/∂x)ᵀ s` for the operand `wrt`, in its shape. `s` is in the shape of the output.
-    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error>;
+    /// An operator that relevance never crosses has none.
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        _s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Err(Error::Unsupported { what: format!("a derivative of {}", call.node.op_type()) })
+    }
 }
 
 /// How the constants of a shift or scale lie along the axes of what they shift or scale.
@@ -373,11 +383,6 @@ impl<'g, 'e> Call<'g, 'e> {
     /// The other operand of an operation of `x` and a constant.
     fn beside(&self, x: Value) -> Result<Expr<'e>, Error> {
         self.x(usize::from(self.node.input(0) == Some(x)))
-    }
-
-    /// The refusal of an operator through which nothing flows.
-    fn no_derivative(&self) -> Error {
-        Error::Unsupported { what: format!("a derivative of {}", self.node.op_type()) }
     }
 
     /// The operator's name.

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Mul;
 struct Mul;
 
 impl Operator for Mul {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Mul"]
     }
 

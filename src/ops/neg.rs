@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Neg;
 struct Neg;
 
 impl Operator for Neg {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Neg"]
     }
 

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Pad;
 struct Pad;
 
 impl Operator for Pad {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Pad"]
     }
 

@@ -1,14 +1,14 @@
 //! `Range`: numbers in a row.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View};
+use super::{Error, Kind, Operator};
+use crate::graph::{Dim, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Range;
 
 struct Range;
 
 impl Operator for Range {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Range"]
     }
 
@@ -18,14 +18,5 @@ impl Operator for Range {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Stop)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

@@ -1,20 +1,68 @@
 //! What reductions over axes have in common.
 
-use super::Error;
+use super::{Call, Error, Kind, Operator, Range};
 use crate::{
     graph::{Dim, Expr, Type, View},
     onnx::DataType,
 };
 
-/// The axes of a reduction whose axes became an operand at opset `since`: all where none are given,
-/// unless `noop_with_empty_axes` says none.
-pub fn axes(node: View, since: i64) -> Result<Vec<usize>, Error> {
-    let rank = node.rank(0)?;
-    Ok(match node.axes(since, rank)? {
-        Some(axes) if !axes.is_empty() => axes,
-        _ if node.int("noop_with_empty_axes", 0)? != 0 => Vec::new(),
-        _ => (0..rank).collect(),
-    })
+/// A reduction over axes.
+pub struct Reduction {
+    /// The operator.
+    pub name: &'static str,
+    /// The operator set since which its axes are an operand.
+    pub since: i64,
+    /// What kind of operation it is.
+    pub kind: Kind,
+    /// The adjoint over these axes; `s` and the last argument, the result, have them with size 1.
+    pub adjoint: for<'e> fn(Expr<'e>, &[usize], Expr<'e>, Expr<'e>) -> Expr<'e>,
+}
+
+impl Operator for Reduction {
+    fn names(&self) -> &[&'static str] {
+        std::slice::from_ref(&self.name)
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        infer(node, &self.axes(node)?, node.ty(0)?.elem)
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(self.kind)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let mut axes = self.axes(call.node)?;
+        axes.sort_unstable();
+        let dropped = if call.node.int("keepdims", 1)? == 0 { axes.as_slice() } else { &[] };
+        let (s, y) = (s.unsqueeze(dropped), call.y().unsqueeze(dropped));
+        Ok((self.adjoint)(call.x(0)?, &axes, s, y))
+    }
+}
+
+impl Reduction {
+    /// The axes: all where none are given, unless `noop_with_empty_axes` says none.
+    fn axes(&self, node: View) -> Result<Vec<usize>, Error> {
+        let rank = node.rank(0)?;
+        Ok(match node.axes(self.since, rank)? {
+            Some(axes) if !axes.is_empty() => axes,
+            _ if node.int("noop_with_empty_axes", 0)? != 0 => Vec::new(),
+            _ => (0..rank).collect(),
+        })
+    }
 }
 
 /// The type of a reduction over `axes`.
@@ -26,13 +74,6 @@ pub fn infer(node: View, axes: &[usize], elem: DataType) -> Result<Vec<Type>, Er
         false => Some(dim),
     });
     Ok(vec![Type::new(elem, dims.collect())])
-}
-
-/// A result with its reduced axes restored with size 1, so that it broadcasts against the operand.
-pub fn kept<'e>(node: View, axes: &[usize], y: Expr<'e>) -> Result<Expr<'e>, Error> {
-    let mut axes = axes.to_vec();
-    axes.sort_unstable();
-    Ok(if node.int("keepdims", 1)? != 0 { y } else { y.unsqueeze(&axes) })
 }
 
 /// `s` over the number of elements of `x` along `axes`.

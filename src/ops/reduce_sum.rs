@@ -1,36 +1,10 @@
 //! `ReduceSum`.
 
-use super::{Call, Error, Kind, Operator, Range, reduce};
-use crate::graph::{Expr, Type, View};
+use super::{Kind, Operator, reduce::Reduction};
 
-pub(super) const OPERATOR: &dyn Operator = &ReduceSum;
-
-struct ReduceSum;
-
-impl Operator for ReduceSum {
-    fn names(&self) -> &'static [&'static str] {
-        &["ReduceSum"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        reduce::infer(node, &reduce::axes(node, 13)?, node.ty(0)?.elem)
-    }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Sum)
-    }
-
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        let axes = reduce::axes(call.node, 13)?;
-        Ok(reduce::kept(call.node, &axes, s)?.expand_like(call.raw(0)?))
-    }
-}
+pub(super) const OPERATOR: &dyn Operator = &Reduction {
+    name: "ReduceSum",
+    since: 13,
+    kind: Kind::Sum,
+    adjoint: |x, _axes, s, _y| s.expand_like(x),
+};

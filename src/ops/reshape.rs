@@ -1,73 +1,40 @@
 //! `Reshape`: the same elements in another shape.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View};
+use super::{Error, Operator, reshaping::Reshaping};
+use crate::graph::{Dim, Type, View};
 
-pub(super) const OPERATOR: &dyn Operator = &Reshape;
+pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Reshape", infer };
 
-struct Reshape;
-
-impl Operator for Reshape {
-    fn names(&self) -> &'static [&'static str] {
-        &["Reshape"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        let ty = node.ty(0)?;
-        let Some(wanted) = node.contents(1) else {
-            // Not even the numbers that are asked for are known, but maybe how many.
-            let rank = match node.ty(1)?.dim(0) {
-                Some(Dim::Known(rank @ 0..=64)) => rank as usize,
-                _ => return Ok(vec![Type { elem: ty.elem, shape: None }]),
-            };
-            return Ok(vec![Type::new(ty.elem, vec![Dim::Unknown; rank])]);
+fn infer(node: View) -> Result<Type, Error> {
+    let ty = node.ty(0)?;
+    let Some(wanted) = node.contents(1) else {
+        // Not even the numbers that are asked for are known, but maybe how many.
+        let rank = match node.ty(1)?.dim(0) {
+            Some(Dim::Known(rank @ 0..=64)) => rank as usize,
+            _ => return Ok(Type { elem: ty.elem, shape: None }),
         };
-        let copies = node.int("allowzero", 0)? == 0;
-        let mut shape: Vec<_> = wanted.to_vec();
-        if copies {
-            for (axis, dim) in shape.iter_mut().enumerate().filter(|(_, d)| **d == Dim::Known(0)) {
-                *dim = ty.dim(axis).unwrap_or(Dim::Unknown);
-            }
-        }
-        if let Some(rest) = shape.iter().position(|d| *d == Dim::Known(-1)) {
-            shape[rest] = Dim::Known(1);
-            shape[rest] = ty.shape.as_ref().map_or(Dim::Unknown, |dims| quotient(dims, &shape));
-        }
-        if shape.iter().any(|d| d.known().is_some_and(|n| n < 0)) {
-            return Err(Error::Shapes { what: "a shape with a negative size".into() });
-        }
-        let out = Type::new(ty.elem, shape);
-        match (ty.count(), out.count()) {
-            (Some(have), Some(wanted)) if have != wanted => Err(Error::Shapes {
-                what: format!("{have} elements in a shape of {wanted}"),
-            }),
-            _ => Ok(vec![out]),
+        return Ok(Type::new(ty.elem, vec![Dim::Unknown; rank]));
+    };
+    let copies = node.int("allowzero", 0)? == 0;
+    let mut shape: Vec<_> = wanted.to_vec();
+    if copies {
+        for (axis, dim) in shape.iter_mut().enumerate().filter(|(_, d)| **d == Dim::Known(0)) {
+            *dim = ty.dim(axis).unwrap_or(Dim::Unknown);
         }
     }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
+    if let Some(rest) = shape.iter().position(|d| *d == Dim::Known(-1)) {
+        shape[rest] = Dim::Known(1);
+        shape[rest] = ty.shape.as_ref().map_or(Dim::Unknown, |dims| quotient(dims, &shape));
     }
-
-    fn flows(&self, _node: View, operand: usize) -> bool {
-        operand == 0
+    if shape.iter().any(|d| d.known().is_some_and(|n| n < 0)) {
+        return Err(Error::Shapes { what: "a shape with a negative size".into() });
     }
-
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
-        Some(node.contents(0)?.to_vec())
-    }
-
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Ok(s.reshape_like(call.raw(0)?))
+    let out = Type::new(ty.elem, shape);
+    match (ty.count(), out.count()) {
+        (Some(have), Some(wanted)) if have != wanted => Err(Error::Shapes {
+            what: format!("{have} elements in a shape of {wanted}"),
+        }),
+        _ => Ok(out),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `Shape` and `Size`, which depend on no element of their operand.
 
-use super::{Call, Error, Kind, Operator};
+use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Expr, Type, View},
+    graph::{Dim, Type, View},
     onnx::DataType,
 };
 
@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Shape;
 struct Shape;
 
 impl Operator for Shape {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Shape", "Size"]
     }
 
@@ -43,14 +43,5 @@ impl Operator for Shape {
             Some((if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize)
         };
         Some(dims.get(bound("start", 0)?..bound("end", rank)?).unwrap_or_default().to_vec())
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

@@ -16,7 +16,7 @@ struct Cut {
 }
 
 impl Operator for Slice {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Slice"]
     }
 
@@ -54,9 +54,7 @@ impl Operator for Slice {
     }
 
     fn range(&self, node: View) -> Range {
-        // The sign of what is kept, not of the bounds, which are operands too.
-        let kept = node.input(0).is_some_and(|v| node.graph().facts(v).non_negative);
-        if kept { Range::NonNegative } else { Range::Any }
+        node.range_of(0)
     }
 
     /// Zeros where elements were cut off.

@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Softmax;
 struct Softmax;
 
 impl Operator for Softmax {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Softmax"]
     }
 

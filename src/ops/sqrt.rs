@@ -1,35 +1,12 @@
 //! `Sqrt`: √x, with derivative 1 / 2√x.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use super::{Operator, Range, elementwise::Elementwise};
 
-pub(super) const OPERATOR: &dyn Operator = &Sqrt;
-
-struct Sqrt;
-
-impl Operator for Sqrt {
-    fn names(&self) -> &'static [&'static str] {
-        &["Sqrt"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Activation)
-    }
-
-    fn range(&self, _node: View) -> Range {
-        Range::NonNegative
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Sqrt",
+    range: Range::NonNegative,
+    homogeneous: false,
+    adjoint: |call, s| {
         Ok(s / (call.y() * 2.0))
-    }
-}
+    },
+};

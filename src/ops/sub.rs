@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Sub;
 struct Sub;
 
 impl Operator for Sub {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Sub"]
     }
 

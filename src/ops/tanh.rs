@@ -1,32 +1,13 @@
 //! `Tanh`, with derivative 1 − y².
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Expr, Type, View};
+use super::{Operator, Range, elementwise::Elementwise};
 
-pub(super) const OPERATOR: &dyn Operator = &Tanh;
-
-struct Tanh;
-
-impl Operator for Tanh {
-    fn names(&self) -> &'static [&'static str] {
-        &["Tanh"]
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Activation)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Tanh",
+    range: Range::Any,
+    homogeneous: false,
+    adjoint: |call, s| {
         let y = call.y();
         Ok(s - s * y * y)
-    }
-}
+    },
+};

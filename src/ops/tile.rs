@@ -1,14 +1,14 @@
 //! `Tile`, of constants.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View};
+use super::{Error, Kind, Operator};
+use crate::graph::{Dim, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Tile;
 
 struct Tile;
 
 impl Operator for Tile {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Tile"]
     }
 
@@ -29,14 +29,5 @@ impl Operator for Tile {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Err(Error::Unsupported { what: "Tile of activations".into() })
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        _s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Err(call.no_derivative())
     }
 }

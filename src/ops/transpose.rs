@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Transpose;
 struct Transpose;
 
 impl Operator for Transpose {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Transpose"]
     }
 

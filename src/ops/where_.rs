@@ -8,7 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Where;
 struct Where;
 
 impl Operator for Where {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &["Where"]
     }
 

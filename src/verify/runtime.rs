@@ -88,7 +88,7 @@ fn cache() -> Result<PathBuf, Error> {
 }
 
 /// A Python wheel, unpacked in the cache: fetched with pip, once, whoever asks at the same time.
-pub fn fetch(package: &str, version: &str) -> Result<PathBuf, Error> {
+fn fetch(package: &str, version: &str) -> Result<PathBuf, Error> {
     let cache = cache()?;
     let fetched = cache.join(format!("{package}-{version}"));
     if fetched.is_dir() {

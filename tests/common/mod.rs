@@ -1,7 +1,11 @@
 //! What the integration tests share.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
 use abslrp::{
     lrp::{self, Options},
@@ -78,4 +82,26 @@ pub fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());
     let apart: f64 = (a - b).iter().map(|v| v.abs()).sum();
     apart / b.iter().map(|v| v.abs()).sum::<f64>()
+}
+
+/// A folder with the Python package `onnx` and what it needs, installed with pip once.
+pub fn python_packages() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let install = || {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-onnx-1.23.2");
+        if !folder.is_dir() {
+            let staging = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let staged = staging.path().join("packages");
+            let pip =
+                ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
+            let output =
+                Command::new("python3").args(pip).arg(&staged).arg("onnx==1.23.2").output();
+            let output = output.expect("python3");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            // Another test binary may have been faster.
+            let _ = std::fs::rename(&staged, &folder);
+        }
+        folder
+    };
+    FOLDER.get_or_init(install).clone()
 }

@@ -58,7 +58,7 @@ fn text(summary: &lrp::Summary, out: &Path, bytes: u64) -> String {
     let _ = writeln!(text, "{}: {bytes} bytes, {before} nodes and {added} more", out.display());
     let _ = writeln!(
         text,
-        "      explains {} ({}, target {}, init {:?}, {}) across {} units",
+        "      explains {} ({}, target {}, init {}, {}) across {} units",
         summary.output,
         summary.options.rule,
         summary.options.target,

@@ -67,6 +67,8 @@ impl Args {
         let counts: Vec<_> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let _ = writeln!(text, "units: {}", counts.join(", "));
         let _ = writeln!(text, "relevance of: {}", inputs.join(", "));
+        let passes: Vec<_> = options.level.passes().iter().map(|pass| pass.name()).collect();
+        let _ = writeln!(text, "passes at {}: {}", options.level, passes.join(", "));
         for problem in &problems {
             let _ = writeln!(text, "unsupported: {problem}");
         }
@@ -79,7 +81,7 @@ impl Args {
         }
         let json = json!({
             "model": self.model, "explained": explained, "options": options, "units": units,
-            "kinds": kinds, "inputs": inputs, "unsupported": problems, "stops": stops,
+            "kinds": kinds, "passes": passes, "inputs": inputs, "unsupported": problems, "stops": stops,
         });
         Ok(Report { text, json, as_json: self.json, holds: check.is_ok() })
     }

@@ -121,6 +121,16 @@ pub enum Init {
     One,
 }
 
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value => "value",
+            Self::Abs => "abs",
+            Self::One => "one",
+        })
+    }
+}
+
 /// What to do where there is no rule.
 #[derive(
     Debug,

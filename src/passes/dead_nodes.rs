@@ -27,3 +27,34 @@ impl Pass for DeadNodes {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{graph::Emitter, onnx::Model};
+
+    fn added(graph: &Graph) -> Vec<&str> {
+        let emitted = graph.nodes().filter_map(|node| match graph.origin(node) {
+            crate::graph::Origin::New(emitted) => Some(emitted.op_type),
+            _ => None,
+        });
+        emitted.collect()
+    }
+
+    #[test]
+    fn only_what_an_output_needs_is_left() {
+        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
+        let graph = Graph::new(&model).unwrap();
+        let x = graph.by_name("x").unwrap();
+        let emitter = Emitter::new(&graph);
+        let x = emitter.value(x);
+        let kept = x.abs();
+        let _dropped = x.sign() * kept;
+        let outputs = [(kept * 2.0).value()];
+        let (fresh, outputs) = DeadNodes.graph(&emitter.finish(), &outputs);
+        assert_eq!(added(&fresh), ["Abs", "Mul"]);
+        // The source is no pass's business.
+        assert!(fresh.by_name("y").is_some());
+        assert_eq!(fresh.view(outputs[0].node).op_type(), "Mul");
+    }
+}

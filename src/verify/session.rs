@@ -204,7 +204,8 @@ impl Runner {
                 .with_optimization_level(level)?
                 .with_log_level(ort::logging::LogLevel::Fatal)?;
             if device == Device::Cuda {
-                let cuda = ep::CUDA::default().build().error_on_failure();
+                // TensorFloat-32 would keep ten bits of what is compared.
+                let cuda = ep::CUDA::default().with_tf32(false).build().error_on_failure();
                 builder = builder.with_execution_providers([cuda])?;
             }
             match source {

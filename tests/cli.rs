@@ -62,6 +62,11 @@ fn compiles_verifies_and_explains() {
     assert_eq!(report["outputs"][0]["identical"], true);
     run(&["verify", "digits.explained.onnx", "--source", "digits.onnx"]);
 
+    let npy = fs::File::create(directory.path().join("x.npy")).unwrap();
+    ndarray_npy::WriteNpyExt::write_npy(&common::input("digits"), npy).unwrap();
+    let report = run(&["verify", "digits.explained.onnx", "--input", "x=x.npy"]);
+    assert!(report.contains("input x 10×1×8×8, given"), "{report}");
+
     let map = run(&["explain", "digits.explained.onnx", "3.png"]);
     assert!(map.contains("largest at class 3"), "{map}");
     let picture = image::open(directory.path().join("3.relevance.png")).unwrap();
@@ -146,6 +151,8 @@ fn failures_exit_with_1_name_the_file_and_leave_nothing() {
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "no/such/place.onnx"]), @"error: no/such/place.onnx: entity not found");
     insta::assert_snapshot!(fail(&["verify", "digits.onnx"]), @"error: digits.onnx: not a model that abslrp has explained; make one with `abslrp compile`");
     insta::assert_snapshot!(fail(&["explain", "digits.onnx", "3.png"]), @"error: digits.onnx: there is no output x_relevance: explain it first with `abslrp compile`");
+    let verified = ["compile", "digits.onnx", "--verify", "--ort-lib", "missing.so"];
+    insta::assert_snapshot!(fail(&verified), @"error: missing.so: no such library; name an ONNX Runtime library, `libonnxruntime.so`, with --ort-lib or ORT_DYLIB_PATH");
     insta::assert_snapshot!(fail(&["verify", "digits.onnx", "--ort-lib", "missing.so"]), @"error: digits.onnx: not a model that abslrp has explained; make one with `abslrp compile`");
 }
 

@@ -148,6 +148,21 @@ fn deep_and_wide_graphs_take_no_stack() {
 }
 
 #[test]
+fn long_chains_of_constants_take_no_time() {
+    let mut proto = ModelProto::decode(bytes("forms/matmul_bias.op17.onnx").as_slice()).unwrap();
+    let graph = graph(&mut proto);
+    let template = graph.node.pop().unwrap();
+    let count = 10_000;
+    for i in 0..count {
+        let mut node = template.clone();
+        node.input = vec![if i == 0 { "h".into() } else { format!("v{i}") }, "b".into()];
+        node.output = vec![if i + 1 == count { "y".into() } else { format!("v{}", i + 1) }];
+        graph.node.push(node);
+    }
+    assert_eq!(outcome(proto.encode_to_vec()), None);
+}
+
+#[test]
 fn a_huge_declared_shape_costs_nothing() {
     let mut proto = ModelProto::decode(bytes("forms/expand.op17.onnx").as_slice()).unwrap();
     let huge = TensorProto {

@@ -19,7 +19,7 @@ pub struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     explain: Explain,
-    /// Run it beside its source on ONNX Runtime
+    /// Run it beside its source on ONNX Runtime; no file is left if a check does not hold
     #[arg(long)]
     verify: bool,
     #[command(flatten)]
@@ -43,7 +43,12 @@ impl Args {
         let mut json = serde_json::json!({ "out": out, "bytes": bytes, "summary": summary });
         let mut holds = true;
         if self.verify {
-            let report = self.run.verify(&out, Some(self.model))?;
+            let report = self.run.verify(&out, Some(self.model));
+            if !report.as_ref().is_ok_and(|report| report.holds) {
+                // What was asked for is a verified model, and this is none.
+                let _ = std::fs::remove_file(&out);
+            }
+            let report = report?;
             text += &report.text();
             holds = report.holds;
             json["verification"] = serde_json::json!(report);

@@ -125,6 +125,16 @@ pub fn progress(what: &'static str) -> impl Fn(u64, u64) {
     }
 }
 
+/// A sign of life for work of unknown length, on a terminal only.
+pub fn spinner(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.enable_steady_tick(Duration::from_secs(1));
+    spinner
+}
+
 /// The options of an explanation, which `compile` and `inspect` share.
 #[derive(clap::Args)]
 pub struct Explain {

@@ -65,7 +65,10 @@ impl Run {
     ) -> Result<abslrp::verify::Report, Failure> {
         let Self { device, input, runtime } = self;
         let request = Request { source, device, inputs: input, runtime: runtime.into() };
-        Ok(verify(explained, &request)?)
+        let spinner = super::spinner("running on ONNX Runtime");
+        let report = verify(explained, &request);
+        spinner.finish_and_clear();
+        Ok(report?)
     }
 }
 

@@ -81,7 +81,7 @@ impl Type {
         )
     }
 
-    /// The element type of the relevance of such a value (SPEC 7): its own where that has the
+    /// The element type of the relevance of such a value: its own where that has the
     /// range, float32 where it has not.
     pub fn relevance(&self) -> DataType {
         if self.elem == DataType::Double { DataType::Double } else { DataType::Float }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     Error, OnUnsupported, Options, Problem,
     target::{self, Explained},
-    units::Unit,
+    units::{Layers, Unit},
 };
 use crate::{
     graph::{Graph, NodeIndex, Value},
@@ -50,6 +50,7 @@ impl Plan {
             .collect::<Result<Vec<_>, _>>()?;
         let mut barriers: BTreeSet<_> = graph.results().collect();
         barriers.insert(explained.value);
+        let layers = Layers::new(graph, barriers);
 
         let wanted = leads_to(graph, &shown);
         let mut receives = BTreeSet::from([explained.value]);
@@ -78,7 +79,7 @@ impl Plan {
                 ));
                 continue;
             }
-            match Unit::ending_at(graph, node, &barriers) {
+            match Unit::ending_at(graph, node, &layers) {
                 Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
                 Ok(unit) => {
                     absorbed.extend(unit.members());

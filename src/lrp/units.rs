@@ -1,4 +1,4 @@
-//! Units: what a framework calls a layer, whichever nodes an exporter made of it (SPEC 4).
+//! Units: what a framework calls a layer, whichever nodes an exporter made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,34 +23,17 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// The unit that ends at `node`. A value in `barriers` is no intermediate value of a unit: it
-    /// is a result that somebody sees.
-    pub fn ending_at(
-        graph: &Graph,
-        node: NodeIndex,
-        barriers: &BTreeSet<Value>,
-    ) -> Result<Self, Error> {
-        let mut tail = Vec::new();
-        let mut at = node;
-        // Upwards through shifts and scales to a product with weights that they fold into.
-        while let Some(x) = scaled_or_shifted(graph, at) {
-            if barriers.contains(&x) || graph.consumers(x).count() != 1 {
-                break;
-            }
-            tail.push(at);
-            at = x.node;
-            if let Some(layer) = linear_layer(graph, at) {
-                let folds = tail.iter().rev();
-                let fitting = folds.take_while(|&&n| per_feature(graph, layer, at, n)).count();
-                if fitting < tail.len() {
-                    // What does not fit, and all that follows, is on its own.
-                    break;
-                }
-                tail.reverse();
-                return Self::new(graph, at, tail);
-            }
+    /// The unit that ends at `node`.
+    pub fn ending_at(graph: &Graph, node: NodeIndex, layers: &Layers) -> Result<Self, Error> {
+        if let Some(&core) = layers.core.get(&node) {
+            // From the last shift or scale back to the product that they fold into.
+            let back = |&at: &NodeIndex| scaled_or_shifted(graph, at).map(|x| x.node);
+            let tail = std::iter::successors(Some(node), back).take_while(|&at| at != core);
+            let mut tail: Vec<_> = tail.collect();
+            tail.reverse();
+            return Self::new(graph, core, tail);
         }
-        if is_self_gated(graph, node, barriers) {
+        if is_self_gated(graph, node, &layers.barriers) {
             return Err(Error::Unsupported { what: "a self-gated activation such as SiLU".into() });
         }
         Self::new(graph, node, Vec::new())
@@ -148,6 +131,35 @@ impl Unit {
     }
 }
 
+/// Where the linear layers of a graph are.
+pub struct Layers {
+    /// For each node that belongs to a linear layer, the product with weights it is or folds into.
+    core: BTreeMap<NodeIndex, NodeIndex>,
+    /// The values that are no intermediate values of a unit, because somebody sees them.
+    barriers: BTreeSet<Value>,
+}
+
+impl Layers {
+    /// Finds them. A shift or scale belongs to the layer before it if nothing else reads, or sees,
+    /// what lies between.
+    pub fn new(graph: &Graph, barriers: BTreeSet<Value>) -> Self {
+        let mut core = BTreeMap::new();
+        for node in graph.nodes() {
+            if linear_layer(graph, node).is_some() {
+                core.insert(node, node);
+            } else if let Some(x) = scaled_or_shifted(graph, node)
+                && let Some(&layer) = core.get(&x.node)
+                && !barriers.contains(&x)
+                && graph.consumers(x).count() == 1
+                && per_feature(graph, layer, node)
+            {
+                core.insert(node, layer);
+            }
+        }
+        Self { core, barriers }
+    }
+}
+
 /// The activation that a node scales or shifts by constants.
 fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value> {
     let view = graph.view(node);
@@ -168,8 +180,9 @@ fn linear_layer(graph: &Graph, node: NodeIndex) -> Option<&'static dyn Linear> {
 }
 
 /// Whether the constants of a node vary along the features of a layer's output only.
-fn per_feature(graph: &Graph, layer: &dyn Linear, core: NodeIndex, node: NodeIndex) -> bool {
+fn per_feature(graph: &Graph, core: NodeIndex, node: NodeIndex) -> bool {
     let (view, step) = (graph.view(core), graph.view(node));
+    let Some(layer) = linear_layer(graph, core) else { return false };
     let (Ok(features), Some(rank)) = (layer.features(view), view.output().rank()) else {
         return false;
     };

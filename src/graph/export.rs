@@ -1,6 +1,6 @@
 //! From a graph to what is written behind its source: the place where new values get names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dim, Graph, Origin, Type, Value};
 use crate::onnx::{
@@ -26,7 +26,7 @@ impl Graph {
     /// names are numbered in order of execution, so that names are stable as long as the source and
     /// the options are.
     pub fn addition(&self, outputs: &[Output]) -> Addition {
-        let mut names = Names { taken: self.names_in_use() };
+        let mut names = Names { taken: self.names_in_use(), wanted: BTreeMap::new() };
         names.taken.extend(outputs.iter().map(|output| output.name.clone()));
         let mut named: Vec<Vec<String>> = Vec::with_capacity(self.dag.node_count());
         let mut addition = Addition::default();
@@ -208,16 +208,20 @@ fn message(
 
 struct Names {
     taken: BTreeSet<String>,
+    /// How often a name was wanted, so that many equal ones are not tried one by one.
+    wanted: BTreeMap<String, u64>,
 }
 
 impl Names {
     fn unique(&mut self, wanted: &str) -> String {
-        let numbered = (2u64..).map(|n| format!("{wanted}_{n}"));
-        let name = std::iter::once(wanted.to_string())
-            .chain(numbered)
-            .find(|name| !self.taken.contains(name))
-            .unwrap_or_default();
-        self.taken.insert(name.clone());
-        name
+        let count = self.wanted.entry(wanted.into()).or_default();
+        loop {
+            *count += 1;
+            let numbered = format!("{wanted}_{count}");
+            let name = if *count == 1 { wanted.to_string() } else { numbered };
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }

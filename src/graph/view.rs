@@ -3,7 +3,7 @@
 use super::{Dim, Graph, NodeIndex, Origin, Type, Value, types::broadcast};
 use crate::{
     onnx::{
-        DataType, Tensor,
+        DataType,
         schema::{AttributeProto, attribute_proto::AttributeType},
     },
     ops::{self, Error, Operator},
@@ -171,12 +171,6 @@ impl<'g> View<'g> {
     /// The contents of an integer operand, if they are all known.
     pub fn constant_ints(self, operand: usize) -> Option<Vec<i64>> {
         self.contents(operand)?.iter().map(|d| d.known()).collect()
-    }
-
-    /// The contents of a small floating-point constant.
-    pub fn constant_floats(self, operand: usize) -> Option<Vec<f64>> {
-        let tensor = self.graph.tensor(self.input(operand)?)?;
-        Tensor::new(tensor, self.graph.external()).floats()
     }
 
     /// A list of axes that was an attribute until opset `until` and is operand 1 since: as plain

@@ -91,11 +91,12 @@ impl<'s, 'e> Crossing<'s, 'e> {
             z = Some(z.map_or(y, |z| (z + y).named("z")));
         }
         let Some(z) = z else { return Ok(Vec::new()) };
-        let s = ratio.stabiliser.divide(r, z).named("s");
         if ratio.branches == [Branch::PLAIN] && self.unit.operator.is_homogeneous() {
-            let share = shared(ratio.share, z * s);
+            // x ⊙ f′(x) is f(x): only the result is read.
+            let share = shared(ratio.share, ratio.stabiliser.share(r, z));
             return Ok(recipients.iter().map(|(_, value)| (*value, share)).collect());
         }
+        let s = ratio.stabiliser.divide(r, z).named("s");
         let mut shares = Vec::new();
         for &(operand, value) in recipients {
             // x ⊙ Jᵀ s, with branches that see the same x added up before it is multiplied.

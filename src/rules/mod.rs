@@ -128,18 +128,35 @@ impl Stabiliser {
     /// `R` divided by `z`.
     pub fn divide<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
         match self {
+            Self::SignOver(_) => r * z.sign() / self.denominator(z),
+            Self::Signed(_) => r / self.denominator(z),
+        }
+    }
+
+    /// `z ⊙` [`Stabiliser::divide`]: where the sign is a factor, `z · sign(z) = |z|`.
+    pub fn share<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+        let numerator = match self {
+            Self::SignOver(_) if !z.is_non_negative() => z.abs(),
+            _ => z,
+        };
+        // The quotient first: it is at most 1, so that nothing overflows.
+        r * (numerator / self.denominator(z))
+    }
+
+    fn denominator(self, z: Expr<'_>) -> Expr<'_> {
+        match self {
             Self::SignOver(epsilon) => {
-                let mut denominator = z + epsilon;
-                if !z.is_non_negative() {
-                    // The formula has a pole at z = −ε, which a finite input can hit.
-                    let regular = denominator.cast(crate::onnx::DataType::Bool);
-                    denominator = denominator.where_or(regular, f64::from(f32::MAX));
+                let denominator = z + epsilon;
+                if z.is_non_negative() {
+                    return denominator;
                 }
-                r * z.sign() / denominator
+                // The formula has a pole at z = −ε, which a finite input can hit.
+                let regular = denominator.cast(crate::onnx::DataType::Bool);
+                denominator.where_or(regular, f64::from(f32::MAX))
             }
             Self::Signed(epsilon) => {
                 let negative = (-z).greater(0.0);
-                r / (z - epsilon).where_(negative, z + epsilon)
+                (z - epsilon).where_(negative, z + epsilon)
             }
         }
     }

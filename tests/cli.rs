@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A directory with the digits network and one of its images.
-fn workplace() -> tempfile::TempDir {
+fn with_digits() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(fixture("digits.dynamo20.onnx"), directory.path().join("digits.onnx")).unwrap();
     fs::copy(fixture("digits/3.png"), directory.path().join("3.png")).unwrap();
@@ -41,7 +41,7 @@ fn files(directory: &Path) -> Vec<String> {
 
 #[test]
 fn compiles_verifies_and_explains() {
-    let directory = workplace();
+    let directory = with_digits();
     let run = |args: &[&str]| {
         let output = abslrp(directory.path(), args);
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
@@ -117,7 +117,7 @@ fn a_colour_picture_and_an_array_are_images_too() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let directory = workplace();
+    let directory = with_digits();
     for args in [
         &["compile"][..],
         &["compile", "digits.onnx", "-O7"],
@@ -135,7 +135,7 @@ fn wrong_usage_exits_with_2() {
 
 #[test]
 fn failures_exit_with_1_name_the_file_and_leave_nothing() {
-    let directory = workplace();
+    let directory = with_digits();
     let fail = |args: &[&str]| {
         let output = abslrp(directory.path(), args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
@@ -168,7 +168,7 @@ fn with_unknown_operator(directory: &Path) {
 
 #[test]
 fn an_operator_without_a_rule_is_an_error_or_a_cut() {
-    let directory = workplace();
+    let directory = with_digits();
     with_unknown_operator(directory.path());
     let output = abslrp(directory.path(), &["compile", "digits.onnx"]);
     assert_eq!(output.status.code(), Some(1));
@@ -218,7 +218,7 @@ fn a_self_gated_activation_is_refused_rather_than_taken_for_a_product() {
 
 #[test]
 fn without_onnx_runtime_there_is_one_clear_error() {
-    let directory = workplace();
+    let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
     fs::write(directory.path().join("bad.so"), "not a library").unwrap();
     let output = abslrp(directory.path(), &["verify", "e.onnx", "--ort-lib", "bad.so"]);
@@ -249,7 +249,7 @@ fn cuda_fails_cleanly_where_there_is_none() {
     if Path::new("/dev/nvidia0").exists() {
         return;
     }
-    let directory = workplace();
+    let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
     let output = abslrp(directory.path(), &["verify", "e.onnx", "--device", "cuda"]);
     assert_eq!(output.status.code(), Some(1));
@@ -259,7 +259,7 @@ fn cuda_fails_cleanly_where_there_is_none() {
 
 #[test]
 fn a_changed_model_fails_verification() {
-    let directory = workplace();
+    let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
     // A weight of the explained model is changed behind verification's back.
     let path = directory.path().join("e.onnx");
@@ -276,7 +276,7 @@ fn a_changed_model_fails_verification() {
 
 #[test]
 fn inspect_and_print_are_for_people_and_machines() {
-    let directory = workplace();
+    let directory = with_digits();
     let output = abslrp(directory.path(), &["inspect", "digits.onnx"]);
     insta::assert_snapshot!("inspect", text(&output.stdout));
     let output = abslrp(directory.path(), &["inspect", "digits.onnx", "--json"]);

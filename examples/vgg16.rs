@@ -9,14 +9,16 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
-use abslrp::onnx::{
-    Addition, DataType, External, Model, PROTOBUF_LIMIT,
-    schema::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-        TensorShapeProto, TypeProto, ValueInfoProto,
-        attribute_proto::AttributeType,
-        tensor_shape_proto::{Dimension, dimension::Value},
-        type_proto,
+use abslrp::{
+    graph::emit::{int, ints},
+    onnx::{
+        Addition, DataType, External, Model, PROTOBUF_LIMIT,
+        schema::{
+            AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+            TensorShapeProto, TypeProto, ValueInfoProto,
+            tensor_shape_proto::{Dimension, dimension::Value},
+            type_proto,
+        },
     },
 };
 
@@ -47,15 +49,6 @@ impl Random {
             raw_data: Some(values.collect::<Vec<u8>>().into()),
             ..TensorProto::default()
         }
-    }
-}
-
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        r#type: Some(AttributeType::Ints as i32),
-        ints: values.to_vec(),
-        ..AttributeProto::default()
     }
 }
 
@@ -142,13 +135,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, outputs, inputs) in
         [("fc6", 4096, 25088), ("fc7", 4096, 4096), ("logits", 1000, 4096)]
     {
-        let transposed = AttributeProto {
-            name: Some("transB".into()),
-            r#type: Some(AttributeType::Int as i32),
-            i: Some(1),
-            ..AttributeProto::default()
-        };
-        net.layer(&mut random, "Gemm", name, &[outputs, inputs], vec![transposed]);
+        net.layer(&mut random, "Gemm", name, &[outputs, inputs], vec![int("transB", 1)]);
         if name != "logits" {
             net.node("Relu", format!("relu_{name}"), vec![], vec![]);
         }

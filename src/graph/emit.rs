@@ -457,23 +457,14 @@ impl<'e> Expr<'e> {
 
     /// A new axis of size 1 before each of `axes`, counted in the result.
     pub fn unsqueeze(self, axes: &[usize]) -> Self {
-        self.axes_changed("Unsqueeze", axes)
-    }
-
-    /// Without `axes`, all of size 1.
-    pub fn squeeze(self, axes: &[usize]) -> Self {
-        self.axes_changed("Squeeze", axes)
-    }
-
-    fn axes_changed(self, op_type: &'static str, axes: &[usize]) -> Self {
         if axes.is_empty() {
             return self;
         }
         let axes: Vec<_> = axes.iter().map(|&axis| axis as i64).collect();
         if self.emitter.opset() < 13 {
-            return self.emitter.emit(op_type, &[Some(self)], vec![ints("axes", &axes)]);
+            return self.emitter.emit("Unsqueeze", &[Some(self)], vec![ints("axes", &axes)]);
         }
-        self.binary(op_type, self.emitter.ints(&axes))
+        self.binary("Unsqueeze", self.emitter.ints(&axes))
     }
 
     /// Broadcast to the shape of `other`.

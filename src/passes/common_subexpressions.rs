@@ -37,22 +37,11 @@ impl Pass for CommonSubexpressions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Emitter, onnx::Model};
-
-    fn added(graph: &Graph) -> Vec<&str> {
-        let emitted = graph.nodes().filter_map(|node| match graph.origin(node) {
-            crate::graph::Origin::New(emitted) => Some(emitted.op_type),
-            _ => None,
-        });
-        emitted.collect()
-    }
+    use crate::passes::tests::{added, relu};
 
     #[test]
     fn equal_nodes_become_one_and_their_readers_follow() {
-        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
-        let graph = Graph::new(&model).unwrap();
-        let x = graph.by_name("x").unwrap();
-        let emitter = Emitter::new(&graph);
+        let (emitter, x) = relu();
         let x = emitter.value(x);
         let sum = (x.abs() + x.sign()) * (x.abs() - x.sign());
         let outputs = [sum.value()];

@@ -31,22 +31,11 @@ impl Pass for DeadNodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Emitter, onnx::Model};
-
-    fn added(graph: &Graph) -> Vec<&str> {
-        let emitted = graph.nodes().filter_map(|node| match graph.origin(node) {
-            crate::graph::Origin::New(emitted) => Some(emitted.op_type),
-            _ => None,
-        });
-        emitted.collect()
-    }
+    use crate::passes::tests::{added, relu};
 
     #[test]
     fn only_what_an_output_needs_is_left() {
-        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
-        let graph = Graph::new(&model).unwrap();
-        let x = graph.by_name("x").unwrap();
-        let emitter = Emitter::new(&graph);
+        let (emitter, x) = relu();
         let x = emitter.value(x);
         let kept = x.abs();
         let _dropped = x.sign() * kept;

@@ -71,3 +71,28 @@ impl std::fmt::Display for Level {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        graph::{Emitter, Origin},
+        onnx::Model,
+    };
+
+    /// A builder behind a graph of one `Relu`, and the input of that.
+    pub fn relu() -> (Emitter, Value) {
+        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
+        let graph = Graph::new(&model).unwrap();
+        (Emitter::new(&graph), graph.by_name("x").unwrap())
+    }
+
+    /// The operators that were emitted, in order.
+    pub fn added(graph: &Graph) -> Vec<&str> {
+        let emitted = graph.nodes().filter_map(|node| match graph.origin(node) {
+            Origin::New(emitted) => Some(emitted.op_type),
+            _ => None,
+        });
+        emitted.collect()
+    }
+}

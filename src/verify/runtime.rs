@@ -27,8 +27,7 @@ pub struct Locate {
 /// The library: the one named, `ORT_DYLIB_PATH`, one beside the executable or in this project's
 /// cache, that of an installed Python package `onnxruntime`, or one that is fetched, in that order.
 pub fn locate(how: &Locate) -> Result<PathBuf, Error> {
-    let named =
-        how.library.clone().or_else(|| std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
+    let named = how.library.clone().or_else(|| variable("ORT_DYLIB_PATH"));
     if let Some(path) = named {
         return if path.is_file() { Ok(path) } else { Err(Error::NoLibrary { path }) };
     }
@@ -70,13 +69,17 @@ fn installed() -> Option<PathBuf> {
     (!package.is_empty()).then(|| library_in(&Path::new(package).join("capi")))?
 }
 
+/// A path in the environment; empty is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 fn python() -> &'static str {
     if cfg!(windows) { "python" } else { "python3" }
 }
 
 /// This project's cache: `ABSLRP_CACHE`, or the platform's place for such things.
 fn cache() -> Result<PathBuf, Error> {
-    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = || variable("HOME").map(|home| home.join(".cache"));
     variable("ABSLRP_CACHE")
         .or_else(|| {

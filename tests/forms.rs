@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use abslrp::{
     lrp::Options,
     verify::session::{Array, sample},
@@ -47,21 +49,33 @@ fn feeds(x: &ArrayD<f64>) -> Vec<(String, Array)> {
     vec![("x".into(), Array::Float32(x.mapv(|v| v as f32)))]
 }
 
+/// Runs a check on every form, and fails with all that it finds.
+fn every_form(check: impl Fn(&Path) + std::panic::RefUnwindSafe) {
+    let mut failures = Vec::new();
+    for path in models("forms") {
+        if let Err(panic) = std::panic::catch_unwind(|| check(&path)) {
+            let text = panic.downcast_ref::<String>().map_or("a failed check", String::as_str);
+            failures.push(format!("{}: {text}", stem(&path)));
+        }
+    }
+    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
+}
+
 /// `⟨s, J v⟩ = ⟨Jᵀ s, v⟩` for s = y: the rule `gradient` started from y gives Jᵀ y, and J v is a
 /// central difference of the source on ONNX Runtime.
 #[test]
 fn adjoints_are_those_of_finite_differences() {
     const STEP: f64 = 1e-3;
-    for path in models("forms") {
+    every_form(|path| {
         for level in LEVELS {
             let directory = tempfile::tempdir().unwrap();
             let rule = "gradient".parse().unwrap();
             let options = Options { rule, output: Some("y".into()), level, ..Options::default() };
-            let explained = compile(&path, &options, directory.path());
-            let shape = shape(&path);
+            let explained = compile(path, &options, directory.path());
+            let shape = shape(path);
             let x = apart(&shape);
             let r = run(&explained, false, &feeds(&x), "x_relevance");
-            let of = |x: &ArrayD<f64>| run(&path, false, &feeds(x), "y");
+            let of = |x: &ArrayD<f64>| run(path, false, &feeds(x), "y");
             let y = of(&x);
             for seed in 10..13 {
                 let v = normal(&shape, seed);
@@ -71,44 +85,44 @@ fn adjoints_are_those_of_finite_differences() {
                 let scale = y.iter().map(|v| v * v).sum::<f64>().sqrt()
                     * (&difference / (2.0 * STEP)).iter().map(|v| v * v).sum::<f64>().sqrt();
                 let apart = (forward - backward).abs() / scale.max(1e-3);
-                let name = stem(&path);
+                let name = stem(path);
                 assert!(apart < 1e-2, "{name} {level}: {forward} forward, {backward} backward");
             }
         }
-    }
+    });
 }
 
 #[test]
 fn levels_mean_the_same_and_follow_the_samples() {
-    for path in models("forms") {
-        let shape = shape(&path);
+    every_form(|path| {
+        let shape = shape(path);
         // Positive inputs: nothing vanishes that the default rule divides by, but for the dead.
         let x = normal(&shape, 3).mapv(|v| v.abs() + 0.1);
         let relevance = |level, x: &ArrayD<f64>| {
             let directory = tempfile::tempdir().unwrap();
             let options = Options { level, output: Some("y".into()), ..Options::default() };
-            let explained = compile(&path, &options, directory.path());
+            let explained = compile(path, &options, directory.path());
             let plain = run(&explained, false, &feeds(x), "x_relevance");
             let optimised = run(&explained, true, &feeds(x), "x_relevance");
-            let name = stem(&path);
+            let name = stem(path);
             assert!(plain.iter().all(|v| v.is_finite()), "{name} {level}");
             assert!(distance(&optimised, &plain) < 1e-2, "{name} {level}");
             plain
         };
         let [literal, folded] = LEVELS.map(|level| relevance(level, &x));
         let apart = distance(&folded, &literal);
-        assert!(apart < 1e-2, "{}: {apart:.1e}", stem(&path));
+        assert!(apart < 1e-2, "{}: {apart:.1e}", stem(path));
         assert_eq!(literal.shape(), x.shape());
 
-        let batched = runner(&path, false).inputs()[0].3.first().is_some_and(|s| s == "N");
+        let batched = runner(path, false).inputs()[0].3.first().is_some_and(|s| s == "N");
         if batched {
             let mut reversed = x.clone();
             reversed.invert_axis(ndarray::Axis(0));
             let mut r = relevance(LEVELS[1], &reversed.as_standard_layout().to_owned());
             r.invert_axis(ndarray::Axis(0));
-            assert!(distance(&r, &folded) < 1e-4, "{} reversed", stem(&path));
+            assert!(distance(&r, &folded) < 1e-4, "{} reversed", stem(path));
         }
-    }
+    });
 }
 
 #[test]

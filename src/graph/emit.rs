@@ -80,6 +80,11 @@ impl Emitter {
 
     /// A handle on a value of the source.
     pub fn value(&self, value: Value) -> Expr<'_> {
+        let value = self.graph.borrow().given(value);
+        self.expr(value)
+    }
+
+    fn expr(&self, value: Value) -> Expr<'_> {
         Expr { emitter: self, value }
     }
 
@@ -88,7 +93,7 @@ impl Emitter {
     pub fn real(&self, value: Value) -> Expr<'_> {
         let elem = self.graph.borrow().ty(value).relevance();
         if let Some(&cast) = self.real.borrow().get(&value) {
-            return self.value(cast);
+            return self.expr(cast);
         }
         let cast = self.value(value).cast(elem);
         self.real.borrow_mut().insert(value, cast.value);
@@ -104,13 +109,14 @@ impl Emitter {
     ) -> Expr<'e> {
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
         let scope = self.scope.borrow().clone();
-        let emitted = Emitted { op_type, attributes, scope, role: None };
+        let emitted = Emitted { op_type: op_type.into(), attributes, scope, role: None };
         let mut graph = self.graph.borrow_mut();
-        let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], vec![anonymous()]);
+        let node =
+            graph.append(Origin::New(Box::new(emitted)), &inputs, &[], vec![Facts::named("")]);
         if let Err(error) = graph.infer(node) {
             self.error.borrow_mut().get_or_insert(error);
         }
-        Expr { emitter: self, value: Value { node, slot: 0 } }
+        self.expr(Value { node, slot: 0 })
     }
 
     /// A constant, shared with equal ones.
@@ -118,10 +124,10 @@ impl Emitter {
         let raw = tensor.raw_data.as_deref().unwrap_or_default().to_vec();
         let key = (tensor.data_type(), tensor.dims.clone(), raw);
         if let Some(&value) = self.constants.borrow().get(&key) {
-            return self.value(value);
+            return self.expr(value);
         }
         let mut graph = self.graph.borrow_mut();
-        let mut facts = anonymous();
+        let mut facts = Facts::named("");
         facts.ty = Type::new(
             DataType::try_from(tensor.data_type()).unwrap_or_default(),
             tensor.dims.iter().map(|&d| Dim::Known(d)).collect(),
@@ -130,12 +136,22 @@ impl Emitter {
         let node = graph.append(Origin::NewConstant(Box::new(tensor)), &[], &[], vec![facts]);
         let value = Value { node, slot: 0 };
         self.constants.borrow_mut().insert(key, value);
-        self.value(value)
+        self.expr(value)
     }
 
     /// A scalar of element type `elem`.
     pub fn scalar(&self, elem: DataType, value: f64) -> Expr<'_> {
         self.constant(TensorProto::of_floats(elem, &[], &[value]))
+    }
+
+    /// A tensor of zeros in the shape of `like`.
+    pub fn zeros_like<'e>(&'e self, elem: DataType, like: Expr<'e>) -> Expr<'e> {
+        self.scalar(elem, 0.0).expand_like(like)
+    }
+
+    /// A list of numbers.
+    pub fn floats(&self, elem: DataType, values: &[f64]) -> Expr<'_> {
+        self.constant(TensorProto::of_floats(elem, &[values.len()], values))
     }
 
     /// A list of zeros.
@@ -157,9 +173,9 @@ impl Emitter {
     pub fn input(&self, name: &str, ty: Type) -> Expr<'_> {
         let mut graph = self.graph.borrow_mut();
         let info = graph.value_info(name, &ty);
-        let facts = Facts { name: name.into(), ty, ..anonymous() };
+        let facts = Facts { ty, ..Facts::named(name) };
         let node = graph.append(Origin::NewInput(Box::new(info)), &[], &[], vec![facts]);
-        self.value(Value { node, slot: 0 })
+        self.expr(Value { node, slot: 0 })
     }
 
     /// The numbers 0, 1, … along an axis of `like`, in a shape that broadcasts against it.
@@ -182,11 +198,6 @@ impl Emitter {
         target[axis] = -1;
         Ok(range.reshape(&target))
     }
-}
-
-fn anonymous() -> Facts {
-    let ty = Type::default();
-    Facts { name: String::new(), ty, ints: None, active: false, non_negative: false }
 }
 
 impl Graph {
@@ -224,6 +235,12 @@ pub fn int(name: &str, value: i64) -> AttributeProto {
 /// A float attribute.
 pub fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
+}
+
+/// A text attribute.
+pub fn string(name: &str, value: &str) -> AttributeProto {
+    let s = Some(bytes::Bytes::copy_from_slice(value.as_bytes()));
+    AttributeProto { s, ..attribute(name, AttributeType::String) }
 }
 
 /// A list of integers as an attribute.
@@ -279,7 +296,8 @@ impl<'e> Expr<'e> {
         self
     }
 
-    fn unary(self, op_type: &'static str) -> Self {
+    /// An operator of one operand and no attributes.
+    pub fn unary(self, op_type: &'static str) -> Self {
         self.emitter.emit(op_type, &[Some(self)], vec![])
     }
 
@@ -316,12 +334,27 @@ impl<'e> Expr<'e> {
         self.unary("Exp")
     }
 
+    /// 1 / (1 + e⁻ˣ)
+    pub fn sigmoid(self) -> Self {
+        self.unary("Sigmoid")
+    }
+
     /// x = y, as booleans
     pub fn equals(self, other: Self) -> Self {
         if self.ty().is_float() && self.emitter.opset() < 11 {
             return (self - other).cast(DataType::Bool).unary("Not");
         }
         self.binary("Equal", other)
+    }
+
+    /// x = number, as booleans
+    pub fn equals_number(self, number: f64) -> Self {
+        self.equals(self.scalar(number))
+    }
+
+    /// xᵖ
+    pub fn pow(self, p: Self) -> Self {
+        self.binary("Pow", p)
     }
 
     /// x > y, as booleans
@@ -432,8 +465,12 @@ impl<'e> Expr<'e> {
         if let Some(Dim::Known(n)) = self.ty().dim(axis) {
             return self.emitter.ints(&[n]);
         }
-        let index = self.emitter.ints(&[axis as i64]);
-        self.unary("Shape").binary("Gather", index)
+        self.unary("Shape").element(axis)
+    }
+
+    /// An element of a list, as a list.
+    pub fn element(self, at: usize) -> Self {
+        self.binary("Gather", self.emitter.ints(&[at as i64]))
     }
 
     /// The sum over `axes`, which stay as axes of size 1 if `keep` says so.
@@ -448,6 +485,15 @@ impl<'e> Expr<'e> {
         }
         let axes = self.emitter.ints(&axes);
         self.emitter.emit("ReduceSum", &[Some(self), Some(axes)], vec![keep])
+    }
+
+    /// The product over `axes`, which stay as axes of size 1.
+    pub fn product(self, axes: &[usize]) -> Self {
+        let axes: Vec<_> = axes.iter().map(|&axis| axis as i64).collect();
+        if self.emitter.opset() < 18 {
+            return self.emitter.emit("ReduceProd", &[Some(self)], vec![ints("axes", &axes)]);
+        }
+        self.binary("ReduceProd", self.emitter.ints(&axes))
     }
 
     /// The index of the largest value along an axis that stays with size 1; the first on ties.
@@ -497,6 +543,47 @@ impl<'e> Expr<'e> {
         Ok(self.emitter.emit("Slice", &[Some(self)], bounds))
     }
 
+    /// One after the other along an axis.
+    pub fn concat(parts: &[Self], axis: usize) -> Option<Self> {
+        match parts {
+            [] => None,
+            [one] => Some(*one),
+            [first, ..] => {
+                let parts: Vec<_> = parts.iter().copied().map(Some).collect();
+                Some(first.emitter.emit("Concat", &parts, vec![int("axis", axis as i64)]))
+            }
+        }
+    }
+
+    /// The identity matrix of the size of an axis of this.
+    pub fn identity_along(self, axis: usize, elem: DataType) -> Result<Self, Error> {
+        let (rows, columns) = if let Some(Dim::Known(n)) = self.ty().dim(axis) {
+            let (positions, n) = ((0..n).collect::<Vec<_>>(), n as usize);
+            let list =
+                |dims: [usize; 2]| self.emitter.constant(TensorProto::of_ints(&dims, &positions));
+            (list([n, 1]), list([1, n]))
+        } else {
+            let positions = self.emitter.positions(self, axis)?;
+            (positions.reshape(&[-1, 1]), positions.reshape(&[1, -1]))
+        };
+        Ok(rows.equals(columns).cast(elem))
+    }
+
+    /// Every list along an axis times a matrix: `y[…, i, …] = Σ_o self[…, o, …] · matrix[i, o]`, the
+    /// adjoint of what makes `o` of `i` by that matrix.
+    pub fn times_along(self, axis: usize, matrix: Self) -> Result<Self, Error> {
+        let rank = self.rank()?;
+        if axis + 1 == rank {
+            return Ok(self.matmul(matrix.transpose(&[1, 0])));
+        }
+        if axis + 2 == rank {
+            return Ok(matrix.matmul(self));
+        }
+        let mut order: Vec<_> = (0..rank).collect();
+        order.swap(axis, rank - 2);
+        Ok(matrix.matmul(self.transpose(&order)).transpose(&order))
+    }
+
     /// With `before` and `after` elements of `value` added to each axis.
     pub fn pad(self, before: &[i64], after: &[i64], value: f64) -> Self {
         if before.iter().chain(after).all(|&n| n == 0) {
@@ -518,12 +605,13 @@ impl<'e> Expr<'e> {
         let from = self.ty().shape.ok_or_else(|| unknown("the shape of a broadcast result"))?;
         let to = target.ty().shape.ok_or_else(|| unknown("the shape of a broadcast operand"))?;
         let extra = from.len().saturating_sub(to.len());
-        let mut axes = Vec::new();
+        let (mut axes, mut open) = (Vec::new(), false);
         for (i, (&f, &t)) in from[extra..].iter().zip(&to).enumerate() {
             match (f, t) {
                 (f, t) if f == t => {}
                 (_, Dim::Known(1)) => axes.push(extra + i),
                 (_, Dim::Known(_)) => {}
+                _ if self.emitter.opset() >= 13 => open = true,
                 _ => {
                     return Err(unknown(&format!(
                         "whether axis {i} of an operand of shape {} is broadcast",
@@ -534,7 +622,29 @@ impl<'e> Expr<'e> {
         }
         let leading: Vec<_> = (0..extra).collect();
         let kept = self.sum(&axes, true).sum(&leading, false);
+        if open {
+            // Sizes of different names may be equal, or one of them 1: that shows at run time.
+            let broadcast = kept.exact_shape().equals(target.exact_shape()).unary("Not");
+            let axes = broadcast.unary("NonZero").reshape(&[-1]);
+            let summed = [Some(kept), Some(axes)];
+            let attributes = vec![int("keepdims", 1), int("noop_with_empty_axes", 1)];
+            return Ok(self.emitter.emit("ReduceSum", &summed, attributes).assert(Some(to)));
+        }
         Ok(kept.assert(Some(to)))
+    }
+
+    /// With the elements at `indices` along an axis replaced by `updates`, or with those added.
+    pub fn scatter(self, indices: Self, updates: Self, axis: usize, add: bool) -> Self {
+        let mut attributes = vec![int("axis", axis as i64)];
+        attributes.extend(add.then(|| string("reduction", "add")));
+        let op_type = if self.emitter.opset() < 11 { "Scatter" } else { "ScatterElements" };
+        self.emitter.emit(op_type, &[Some(self), Some(indices), Some(updates)], attributes)
+    }
+
+    /// With the parts at lists of indices replaced by `updates`, or with those added.
+    pub fn scatter_nd(self, indices: Self, updates: Self, add: bool) -> Self {
+        let attributes = add.then(|| string("reduction", "add")).into_iter().collect();
+        self.emitter.emit("ScatterND", &[Some(self), Some(indices), Some(updates)], attributes)
     }
 
     /// x·y, matrices in the last two axes.
@@ -570,6 +680,13 @@ macro_rules! arithmetic {
     )*};
 }
 arithmetic!(Add add "Add", Sub sub "Sub", Mul mul "Mul", Div div "Div");
+
+impl<'e> Sub<Expr<'e>> for f64 {
+    type Output = Expr<'e>;
+    fn sub(self, x: Expr<'e>) -> Expr<'e> {
+        x.scalar(self).binary("Sub", x)
+    }
+}
 
 impl Neg for Expr<'_> {
     type Output = Self;

@@ -36,9 +36,8 @@ impl Graph {
                 // Operands come before their consumers: the graph is append-only.
                 named[value.node.index()][value.slot as usize].clone()
             };
-            let fixed = || {
-                let mut shown = outputs.iter().filter(|output| output.value.node == node);
-                shown.next().map(|output| output.name.clone())
+            let fixed = |value: Value| {
+                outputs.iter().find(|output| output.value == value).map(|o| o.name.clone())
             };
             match &self.dag[node].origin {
                 Origin::Input | Origin::Initializer(_) | Origin::Source(_) => {
@@ -59,11 +58,12 @@ impl Graph {
                             t: Some(tensor),
                             ..AttributeProto::default()
                         };
+                        let outputs = vec![name.clone()];
                         addition.nodes.push(message(
                             "Constant",
                             &name,
                             vec![],
-                            name.clone(),
+                            outputs,
                             vec![value],
                         ));
                     } else {
@@ -71,10 +71,17 @@ impl Graph {
                     }
                     named.push(vec![name]);
                 }
-                Origin::New(emitted) => {
-                    let role = emitted.role.unwrap_or(emitted.op_type);
+                Origin::New(emitted) | Origin::Body(emitted) => {
+                    let role = emitted.role.unwrap_or(&emitted.op_type);
                     let name = names.unique(&format!("{}/abslrp/{role}", emitted.scope));
-                    let output = fixed().unwrap_or_else(|| name.clone());
+                    let results: Vec<_> = self
+                        .outputs(node)
+                        .map(|value| match (fixed(value), value.slot) {
+                            (Some(shown), _) => shown,
+                            (None, 0) => name.clone(),
+                            (None, slot) => names.unique(&format!("{name}:{slot}")),
+                        })
+                        .collect();
                     let mut inputs: Vec<_> = self
                         .inputs(node)
                         .into_iter()
@@ -84,13 +91,13 @@ impl Graph {
                         inputs.pop();
                     }
                     addition.nodes.push(message(
-                        emitted.op_type,
+                        &emitted.op_type,
                         &name,
                         inputs,
-                        output.clone(),
+                        results.clone(),
                         emitted.attributes.clone(),
                     ));
-                    named.push(vec![output]);
+                    named.push(results);
                 }
             }
         }
@@ -104,7 +111,7 @@ impl Graph {
                     "Identity",
                     &name,
                     inputs,
-                    output.name.clone(),
+                    vec![output.name.clone()],
                     vec![],
                 ));
             }
@@ -193,12 +200,12 @@ fn message(
     op_type: &str,
     name: &str,
     input: Vec<String>,
-    output: String,
+    output: Vec<String>,
     attribute: Vec<AttributeProto>,
 ) -> NodeProto {
     NodeProto {
         input,
-        output: vec![output],
+        output,
         name: Some(name.into()),
         op_type: Some(op_type.into()),
         attribute,

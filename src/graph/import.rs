@@ -7,7 +7,10 @@ use std::{
 
 use petgraph::graph::DiGraph;
 
-use super::{Dim, Error, Facts, Graph, NodeIndex, Origin, Type, Value};
+use super::{
+    Dim, Error, Facts, Graph, NodeIndex, Origin, Type, Value,
+    inline::{Scope, refuse},
+};
 use crate::{
     onnx::{
         DataType, External, Model, Tensor,
@@ -27,19 +30,26 @@ pub(super) fn import(model: &Model) -> Result<Graph, Error> {
         dag: DiGraph::new(),
         names: BTreeMap::new(),
         symbols: Vec::new(),
+        given: BTreeMap::new(),
     };
-    let mut import = Import { graph, symbols: BTreeMap::new(), declared: BTreeMap::new() };
+    let (symbols, declared) = (BTreeMap::new(), BTreeMap::new());
+    let mut import = Import { graph, symbols, declared, budget: BODIES };
     import.run(model.graph())?;
     Ok(import.graph)
 }
 
-struct Import<'m> {
-    graph: Graph,
+pub(super) struct Import<'m> {
+    pub(super) graph: Graph,
     /// Named sizes.
     symbols: BTreeMap<&'m str, Dim>,
     /// What the file says of the types of its values.
     declared: BTreeMap<&'m str, Type>,
+    /// How many nodes of bodies may still be appended.
+    pub(super) budget: usize,
 }
+
+/// How many nodes bodies may come to: functions that call functions multiply.
+const BODIES: usize = 100_000;
 
 impl<'m> Import<'m> {
     fn run(&mut self, source: &'m GraphProto) -> Result<(), Error> {
@@ -139,40 +149,50 @@ impl<'m> Import<'m> {
     }
 
     fn initializer(&mut self, index: Option<usize>, tensor: &TensorProto) -> Result<(), Error> {
+        let node = self.add(Origin::Initializer(index), &[], &[], [tensor.name()].into_iter())?;
+        let name = tensor.name().to_string();
+        self.graph.dag[node].outputs[0] = Facts { name, ..self.constant_facts(tensor) };
+        Ok(())
+    }
+
+    /// What is known of a constant.
+    pub(super) fn constant_facts(&self, tensor: &TensorProto) -> Facts {
         let elem = DataType::try_from(tensor.data_type()).unwrap_or_default();
         let shape = tensor.dims.iter().map(|&d| Dim::Known(d)).collect();
-        let node = self.add(Origin::Initializer(index), &[], &[], [tensor.name()].into_iter())?;
-        let facts = &mut self.graph.dag[node].outputs[0];
-        facts.ty = Type::new(elem, shape);
-        facts.ints = small_ints(tensor, &self.graph.external);
-        facts.non_negative = Tensor::new(tensor, &self.graph.external)
-            .floats()
-            .is_some_and(|values| values.iter().all(|v| *v >= 0.0));
-        Ok(())
+        let view = Tensor::new(tensor, &self.graph.external);
+        Facts {
+            ty: Type::new(elem, shape),
+            ints: small_ints(tensor, &self.graph.external),
+            non_negative: view.floats().is_some_and(|values| values.iter().all(|v| *v >= 0.0)),
+            infinite: view.is_infinite(),
+            ..Facts::named("")
+        }
     }
 
     fn node(&mut self, index: usize, proto: &'m NodeProto) -> Result<(), Error> {
         let named = |name: &str| self.graph.by_name(name);
         let inputs: Vec<_> = proto.input.iter().map(|name| named(name)).collect();
         let captured: Vec<_> = captures(proto).into_iter().filter_map(named).collect();
+        let label = Some(proto.name()).filter(|name| !name.is_empty());
+        let label = label.or(proto.output.first().map(String::as_str)).unwrap_or_default();
+        let body = self.inline(proto, &inputs, label, &Scope::default(), 0)?;
         let outputs = proto.output.iter().map(String::as_str);
         let node = self.add(Origin::Source(index), &inputs, &captured, outputs)?;
-        let refuse = |graph: &Graph, source| Error::Node {
-            node: graph.label(node).into(),
-            operator: graph.view(node).operator_name(),
-            opset: graph.opset,
-            source,
-        };
-        self.graph.infer(node).map_err(|source| refuse(&self.graph, source))?;
+        match body {
+            Some(results) => self.adopt(node, &results),
+            None => {
+                self.graph.infer(node).map_err(|source| refuse(&self.graph, node, source))?;
+            }
+        }
         for value in self.graph.outputs(node) {
             let facts = self.graph.facts(value);
             let Some(declared) = self.declared.get(facts.name.as_str()) else { continue };
             let merged = merge(&self.graph, &facts.ty, declared).map_err(|what| {
                 let what = format!("the file declares '{}' otherwise: {what}", facts.name);
-                refuse(&self.graph, ops::Error::Shapes { what })
+                refuse(&self.graph, node, ops::Error::Shapes { what })
             })?;
             let merged = self.graph.settle(merged);
-            self.graph.dag[node].outputs[value.slot as usize].ty = merged;
+            self.declare(value, &merged);
         }
         Ok(())
     }
@@ -184,14 +204,7 @@ impl<'m> Import<'m> {
         captured: &[Value],
         outputs: impl Iterator<Item = &'n str>,
     ) -> Result<NodeIndex, Error> {
-        let facts = |name: &str| Facts {
-            name: name.to_string(),
-            ty: Type::default(),
-            ints: None,
-            active: false,
-            non_negative: false,
-        };
-        let outputs: Vec<_> = outputs.map(facts).collect();
+        let outputs: Vec<_> = outputs.map(Facts::named).collect();
         let names: Vec<_> = outputs.iter().map(|facts| facts.name.clone()).collect();
         let node = self.graph.append(origin, inputs, captured, outputs);
         for (slot, name) in names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()) {
@@ -247,10 +260,10 @@ fn merge(graph: &Graph, inferred: &Type, declared: &Type) -> Result<Type, String
     Ok(Type { elem, shape })
 }
 
-/// The contents of a small integer tensor of at most one axis.
+/// The elements of a small integer tensor.
 pub(super) fn small_ints(tensor: &TensorProto, external: &External) -> Option<Vec<Dim>> {
     let ints = Tensor::new(tensor, external).ints()?;
-    (tensor.dims.len() <= 1 && ints.len() <= 64).then(|| ints.into_iter().map(Dim::Known).collect())
+    (ints.len() <= 64).then(|| ints.into_iter().map(Dim::Known).collect())
 }
 
 /// The names that the subgraphs of a node read from outside.

@@ -12,16 +12,18 @@
 pub mod emit;
 mod export;
 mod import;
+mod inline;
 mod rebuild;
 mod types;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 pub use emit::{Emitter, Expr};
 pub use export::{Output, type_name};
+pub use inline::Body;
 pub use rebuild::Verdict;
 pub use types::{Dim, Type, broadcast};
 pub use view::{View, axis};
@@ -30,7 +32,7 @@ pub use petgraph::graph::NodeIndex;
 
 use crate::{
     onnx::{
-        External, Model,
+        External, Model, Tensor,
         schema::{AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto},
     },
     ops,
@@ -111,13 +113,16 @@ pub enum Origin {
     NewConstant(Box<TensorProto>),
     /// A node added by the compiler.
     New(Box<Emitted>),
+    /// A node of a body that the source calls: of a function, a fused operator or a chosen branch.
+    /// It stands before the call, whose results its own are.
+    Body(Box<Emitted>),
 }
 
 /// A node added by the compiler, named when it is exported.
 #[derive(Debug, Clone)]
 pub struct Emitted {
     /// The `ai.onnx` operator.
-    pub op_type: &'static str,
+    pub op_type: Cow<'static, str>,
     /// Its attributes.
     pub attributes: Vec<AttributeProto>,
     /// The source node it serves.
@@ -141,12 +146,22 @@ pub struct Facts {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Its contents, for integer tensors of at most one axis that follow from constants and shapes.
+    /// Its elements in order, for small integer tensors that follow from constants and shapes.
     pub ints: Option<Vec<Dim>>,
     /// Whether it depends on the data of an input: whether it is an activation.
     pub active: bool,
     /// Whether it is known not to be negative.
     pub non_negative: bool,
+    /// Whether elements may be infinite by a constant's choice, as those of attention masks are.
+    pub infinite: bool,
+}
+
+impl Facts {
+    /// Nothing but a name.
+    fn named(name: &str) -> Self {
+        let (name, ty) = (name.to_string(), Type::default());
+        Self { name, ty, ints: None, active: false, non_negative: false, infinite: false }
+    }
 }
 
 /// The graph.
@@ -158,6 +173,8 @@ pub struct Graph {
     dag: DiGraph<Node, Slots>,
     names: BTreeMap<String, Value>,
     symbols: Vec<Option<String>>,
+    /// The results of bodies, and what the calls give in their place.
+    given: BTreeMap<Value, Value>,
 }
 
 impl Graph {
@@ -189,6 +206,16 @@ impl Graph {
     /// Where a node comes from.
     pub fn origin(&self, node: NodeIndex) -> &Origin {
         &self.dag[node].origin
+    }
+
+    /// Whether a node computes what the source says, by itself or in a body it calls.
+    pub fn is_source(&self, node: NodeIndex) -> bool {
+        matches!(self.dag[node].origin, Origin::Source(_) | Origin::Body(_))
+    }
+
+    /// What is read for a value: where a body's result is a call's, the call's, which is there.
+    fn given(&self, value: Value) -> Value {
+        self.given.get(&value).copied().unwrap_or(value)
     }
 
     /// The message of a node of the source.
@@ -273,8 +300,9 @@ impl Graph {
 
     /// How messages call a node: by its name, or by its first output where it has none.
     pub fn label(&self, node: NodeIndex) -> &str {
-        match self.proto(node) {
-            Some(proto) if !proto.name().is_empty() => proto.name(),
+        match (self.proto(node), &self.dag[node].origin) {
+            (Some(proto), _) if !proto.name().is_empty() => proto.name(),
+            (_, Origin::Body(emitted)) => &emitted.scope,
             _ => self.dag[node].outputs.first().map_or("", |facts| facts.name.as_str()),
         }
     }
@@ -284,9 +312,29 @@ impl Graph {
         match &self.dag[value.node].origin {
             Origin::Initializer(Some(i)) => self.source.graph.as_ref()?.initializer.get(*i),
             Origin::NewConstant(tensor) => Some(tensor),
-            Origin::Source(_) if self.view(value.node).op_type() == "Constant" => {
+            Origin::Source(_) | Origin::Body(_)
+                if self.view(value.node).op_type() == "Constant" =>
+            {
                 self.view(value.node).attribute("value").and_then(|a| a.t.as_ref())
             }
+            _ => None,
+        }
+    }
+
+    /// The value of a constant of one number.
+    pub fn constant(&self, value: Value) -> Option<f64> {
+        if let Some(tensor) = self.tensor(value) {
+            let tensor = Tensor::new(tensor, &self.external);
+            let ints = || Some(tensor.ints()?.into_iter().map(|n| n as f64).collect());
+            return match tensor.floats().or_else(ints)?.as_slice() {
+                &[number] => Some(number),
+                _ => None,
+            };
+        }
+        let view = self.view(value.node);
+        match view.op_type() {
+            "Constant" => Some(view.attribute("value_float")?.f?.into()),
+            "Identity" | "Cast" | "CastLike" | "Unsqueeze" | "Reshape" => view.constant_float(0),
             _ => None,
         }
     }
@@ -332,8 +380,9 @@ impl Graph {
             || self.reads(node).any(|v| self.is_active(v)),
             |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),
         );
-        let (types, ints, non_negative) = match view.operator() {
-            None => (Vec::new(), None, false),
+        let infinite = self.reads(node).any(|v| self.facts(v).infinite);
+        let (types, ints, non_negative, infinite) = match view.operator() {
+            None => (Vec::new(), None, false, infinite),
             Some(op) => {
                 let types = match op.infer(view) {
                     Err(ops::Error::Unknown { .. }) => Vec::new(),
@@ -345,7 +394,7 @@ impl Graph {
                     ops::Range::NonNegative => true,
                     ops::Range::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
                 };
-                (types, ints, non_negative)
+                (types, ints, non_negative, op.is_infinite(view, infinite))
             }
         };
         for slot in 0..self.dag[node].outputs.len() {
@@ -354,9 +403,10 @@ impl Graph {
             let facts = &mut self.dag[node].outputs[slot];
             facts.active = active;
             facts.ty = ty;
+            facts.non_negative = non_negative;
+            facts.infinite = infinite;
             if slot == 0 {
                 facts.ints.clone_from(&ints);
-                facts.non_negative = non_negative;
             }
         }
         Ok(())

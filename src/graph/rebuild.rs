@@ -30,7 +30,9 @@ impl Graph {
             let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(at)).collect();
             let next = NodeIndex::new(fresh.dag.node_count());
             let verdict = match self.origin(node) {
-                Origin::New(_) | Origin::NewConstant(_) => decide(node, next, &inputs),
+                Origin::New(_) | Origin::NewConstant(_) | Origin::Body(_) => {
+                    decide(node, next, &inputs)
+                }
                 _ => Verdict::Keep,
             };
             match verdict {
@@ -51,7 +53,10 @@ impl Graph {
                 }
             }
         }
-        let outputs = outputs.iter().map(|v| Value { node: moved[v.node.index()], ..*v }).collect();
+        let at = |v: &Value| Value { node: moved[v.node.index()], ..*v };
+        fresh.names.values_mut().for_each(|value| *value = at(value));
+        fresh.given = self.given.iter().map(|(body, call)| (at(body), at(call))).collect();
+        let outputs = outputs.iter().map(at).collect();
         (fresh, outputs)
     }
 }

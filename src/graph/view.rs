@@ -35,7 +35,7 @@ impl<'g> View<'g> {
     /// The operator's name; empty for inputs and initializers.
     pub fn op_type(self) -> &'g str {
         match self.graph.origin(self.node) {
-            Origin::New(emitted) => emitted.op_type,
+            Origin::New(emitted) | Origin::Body(emitted) => &emitted.op_type,
             _ => self.graph.proto(self.node).map_or("", |p| p.op_type()),
         }
     }
@@ -74,7 +74,7 @@ impl<'g> View<'g> {
     /// All attributes.
     pub fn attributes(self) -> &'g [AttributeProto] {
         match self.graph.origin(self.node) {
-            Origin::New(emitted) => &emitted.attributes,
+            Origin::New(emitted) | Origin::Body(emitted) => &emitted.attributes,
             _ => self.graph.proto(self.node).map_or(&[], |p| &p.attribute),
         }
     }
@@ -139,6 +139,40 @@ impl<'g> View<'g> {
         self.graph.ty(Value { node: self.node, slot: 0 })
     }
 
+    /// What an operation of two integers makes of the contents of both operands.
+    pub fn fold(self, f: impl Fn(Dim, Dim) -> Dim) -> Option<Vec<Dim>> {
+        let (a, b) = (self.contents(0)?, self.contents(1)?);
+        let at = |list: &[Dim], i: usize| if list.len() == 1 { list[0] } else { list[i] };
+        let length = a.len().max(b.len());
+        let same = self.ty(0).ok()?.shape == self.ty(1).ok()?.shape;
+        let fits = a.len() == 1 || b.len() == 1 || same;
+        fits.then(|| (0..length).map(|i| f(at(a, i), at(b, i))).collect())
+    }
+
+    /// The elements of operand 0 in the order that a movement to the shape `to` puts them in; `from`
+    /// says where an element comes from, axis by axis.
+    pub fn moved(self, to: &[usize], from: impl Fn(&[usize]) -> Vec<usize>) -> Option<Vec<Dim>> {
+        let elements = self.contents(0)?;
+        let sizes: Vec<_> =
+            self.ty(0).ok()?.shape.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
+        let count = to.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?;
+        let element = |i: usize| {
+            let (mut rest, mut place) = (i, vec![0; to.len()]);
+            for axis in (0..to.len()).rev() {
+                place[axis] = rest % to[axis];
+                rest /= to[axis];
+            }
+            let at = from(&place).iter().zip(&sizes).fold(0, |at, (&p, &n)| at * n as usize + p);
+            elements.get(at).copied()
+        };
+        if count > 64 { None } else { (0..count).map(element).collect() }
+    }
+
+    /// The number of outputs.
+    pub fn output_count(self) -> usize {
+        self.graph.outputs(self.node).count()
+    }
+
     /// Whether an operand is given and depends on an input's data.
     pub fn is_active(self, operand: usize) -> bool {
         self.input(operand).is_some_and(|v| self.graph.is_active(v))
@@ -163,7 +197,7 @@ impl<'g> View<'g> {
             .ok_or_else(|| Error::Unknown { what: format!("the rank of operand {operand}") })
     }
 
-    /// The contents of an integer operand as far as constants and shapes determine them.
+    /// The elements of an integer operand in order, as far as constants and shapes determine them.
     pub fn contents(self, operand: usize) -> Option<&'g [Dim]> {
         self.graph.facts(self.input(operand)?).ints.as_deref()
     }
@@ -171,6 +205,11 @@ impl<'g> View<'g> {
     /// The contents of an integer operand, if they are all known.
     pub fn constant_ints(self, operand: usize) -> Option<Vec<i64>> {
         self.contents(operand)?.iter().map(|d| d.known()).collect()
+    }
+
+    /// The value of a constant operand of one floating-point number.
+    pub fn constant_float(self, operand: usize) -> Option<f64> {
+        self.graph.constant(self.input(operand)?)
     }
 
     /// A list of axes that was an attribute until opset `until` and is operand 1 since: as plain

@@ -1,6 +1,7 @@
 //! From a graph to its explanation: target, units, plan, sweep.
 
 mod metadata;
+mod patterns;
 mod plan;
 mod sweep;
 mod target;

@@ -67,26 +67,26 @@ impl Plan {
         for node in graph.nodes().rev() {
             let result = Value { node, slot: 0 };
             let received = graph.outputs(node).any(|v| receives.contains(&v));
-            if absorbed.contains(&node) || !received || graph.proto(node).is_none() {
+            if absorbed.contains(&node) || !received || !graph.is_source(node) {
                 continue;
             }
-            if !receives.contains(&result) {
+            let several = graph.view(node).operator().is_some_and(|op| op.has_several_outputs());
+            let others = graph.outputs(node).any(|v| v != result && receives.contains(&v));
+            if others && !several {
                 let what = "relevance of an output but the first".into();
-                plan.unsupported.push(Problem::new(
-                    graph,
-                    node,
-                    crate::ops::Error::Unsupported { what },
-                ));
+                let source = crate::ops::Error::Unsupported { what };
+                plan.unsupported.push(Problem::new(graph, node, source));
                 continue;
             }
             match Unit::ending_at(graph, node, &layers) {
                 Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
                 Ok(unit) => {
                     absorbed.extend(unit.members());
-                    let recipients = unit.recipients(graph);
-                    let towards = recipients.iter().map(|(_, v)| *v).filter(|v| wanted.contains(v));
-                    receives.extend(towards);
                     let treatment = options.rule.treatment(unit.kind);
+                    let mut recipients = unit.recipients(graph);
+                    recipients
+                        .retain(|(operand, v)| treatment.reaches(*operand) && wanted.contains(v));
+                    receives.extend(recipients.into_iter().map(|(_, v)| v));
                     plan.units.push((unit, treatment));
                 }
                 Err(error) => plan.unsupported.push(Problem::new(graph, node, error)),

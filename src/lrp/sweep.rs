@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Error, Options, Problem, plan::Plan, target, units::Unit};
 use crate::{
     graph::{Emitter, Expr, Graph, Value},
+    onnx::DataType,
     ops::{self, Call, Role},
     rules::{Branch, Modifier, Ratio, Treatment},
 };
@@ -21,11 +22,11 @@ pub fn sweep(
     relevance.insert(plan.explained.value, start);
 
     for (unit, treatment) in &plan.units {
-        let Some(&r) = relevance.get(&unit.output) else { continue };
+        let r = unit.results(graph).map(|value| relevance.get(&value).copied()).collect::<Vec<_>>();
         emitter.enter(graph.label(unit.node));
         let problem = |error| Error::Unit(Problem::new(graph, unit.node, error));
         let crossing = Crossing { graph, plan, options, emitter, unit };
-        let shares = crossing.cross(treatment, r).map_err(problem)?;
+        let shares = crossing.cross(treatment, &r).map_err(problem)?;
         emitter.check().map_err(problem)?;
         for (value, share) in shares {
             let sum = relevance.get(&value).map_or(share, |&sum| (sum + share).named("R"));
@@ -50,26 +51,28 @@ impl<'s, 'e> Crossing<'s, 'e> {
     fn cross(
         &self,
         treatment: &Treatment,
-        r: Expr<'e>,
+        results: &[Option<Expr<'e>>],
     ) -> Result<Vec<(Value, Expr<'e>)>, ops::Error> {
-        let wanted = |(_, value): &(usize, Value)| self.plan.receives.contains(value);
-        let mut recipients: Vec<_> =
+        let wanted = |(operand, value): &(usize, Value)| {
+            treatment.reaches(*operand) && self.plan.receives.contains(value)
+        };
+        let recipients: Vec<_> =
             self.unit.recipients(self.graph).into_iter().filter(wanted).collect();
         let call = self.unit.call(self.graph, self.emitter)?;
-        match treatment {
-            Treatment::Ratio(ratio) => {
-                recipients.retain(|(operand, _)| !ratio.first_only || *operand == 0);
+        let r = results.first().copied().flatten();
+        match (treatment, r) {
+            (Treatment::Ratio(ratio), Some(r)) => {
                 let passes = self.options.level.passes();
                 let ratio = passes.iter().fold(ratio.clone(), |ratio, pass| pass.ratio(ratio));
                 self.ratio(&ratio, &call, &recipients, r)
             }
-            Treatment::Pass => recipients
+            (Treatment::Pass, Some(r)) => recipients
                 .into_iter()
                 .map(|(operand, value)| Ok((value, r.sum_to(call.raw(operand)?)?)))
                 .collect(),
-            Treatment::Adjoint => recipients
+            _ => recipients
                 .into_iter()
-                .map(|(operand, value)| Ok((value, call.adjoint(operand, r)?)))
+                .map(|(operand, value)| Ok((value, call.adjoint_of_all(operand, results)?)))
                 .collect(),
         }
     }
@@ -88,12 +91,16 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let plain = *branch == Branch::PLAIN && self.unit.is_literal(self.graph);
             let role = if *branch == Branch::PLAIN { "layer" } else { "twin" };
             let y = if plain { call.y() } else { call.forward()?.named(role) };
-            z = Some(z.map_or(y, |z| (z + y).named("z")));
+            // A sum, written so that no runtime fuses it with the twin: a convolution that starts from
+            // the layer's result rounds otherwise than the layer did, and the two would not cancel.
+            z = Some(z.map_or(y, |z| (z - -y).named("z")));
         }
         let Some(z) = z else { return Ok(Vec::new()) };
-        if ratio.branches == [Branch::PLAIN] && self.unit.operator.is_homogeneous() {
-            // x ⊙ f′(x) is f(x): only the result is read.
-            let share = shared(ratio.share, ratio.stabiliser.share(r, z));
+        if let Some(degree) = self.unit.degree(self.graph)
+            && ratio.branches == [Branch::PLAIN]
+        {
+            // x ⊙ f′(x) is p f(x): only the result is read.
+            let share = shared(ratio.share * degree, ratio.stabiliser.share(r, z));
             return Ok(recipients.iter().map(|(_, value)| (*value, share)).collect());
         }
         let s = ratio.stabiliser.divide(r, z).named("s");
@@ -108,7 +115,12 @@ impl<'s, 'e> Crossing<'s, 'e> {
                     None => terms.push((branch.input, call.x(operand)?, g)),
                 }
             }
-            let products = terms.into_iter().map(|(_, x, g)| x * g);
+            // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
+            let infinite = self.graph.facts(value).infinite;
+            let products = terms.into_iter().map(|(_, x, g)| match infinite {
+                true => x.where_or(g.cast(DataType::Bool), 0.0) * g,
+                false => x * g,
+            });
             if let Some(sum) = products.reduce(|a, b| a + b) {
                 shares.push((value, shared(ratio.share, sum)));
             }
@@ -123,7 +135,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let modifier = match self.unit.role(self.graph, operand) {
                 Some(Role::Weight) => Some(branch.weight),
                 Some(Role::Bias) => branch.bias,
-                None if call.node.is_active(operand) => Some(branch.input),
+                None if self.unit.is_active(self.graph, operand) => Some(branch.input),
                 None => continue,
             };
             if modifier != Some(Modifier::IDENTITY) {

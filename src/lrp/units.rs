@@ -1,20 +1,26 @@
 //! Units: what a framework calls a layer, whichever nodes an exporter made of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::{
-    graph::{Dim, Emitter, Expr, Graph, NodeIndex, Value},
-    ops::{Call, Constants, Error, Kind, Linear, Operator, Role},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
-/// One node, or a linear layer together with the constants that follow it.
+use super::patterns;
+use crate::{
+    graph::{Dim, Emitter, Expr, Graph, NodeIndex, Value},
+    ops::{Call, Constants, Error, Group, Kind, Linear, Operator, Role},
+};
+
+/// One node; or a linear layer together with the constants that follow it; or a group of nodes.
 #[derive(Clone)]
 pub struct Unit {
     /// The node whose operator the unit is.
     pub node: NodeIndex,
     /// The shifts and scales that fold into it, in order.
     pub tail: Vec<NodeIndex>,
-    /// Its result.
+    /// The nodes that are one function, if it is more than an operator.
+    pub group: Option<Arc<Group>>,
+    /// Its result, the first if there are several.
     pub output: Value,
     /// What kind of operation it is.
     pub kind: Kind,
@@ -33,10 +39,11 @@ impl Unit {
             tail.reverse();
             return Self::new(graph, core, tail);
         }
-        if is_self_gated(graph, node, &layers.barriers) {
-            return Err(Error::Unsupported { what: "a self-gated activation such as SiLU".into() });
+        let mut unit = Self::new(graph, node, Vec::new())?;
+        if let Some((group, kind)) = group(graph, node, &layers.barriers) {
+            (unit.group, unit.kind) = (Some(Arc::new(group)), kind);
         }
-        Self::new(graph, node, Vec::new())
+        Ok(unit)
     }
 
     fn new(graph: &Graph, node: NodeIndex, tail: Vec<NodeIndex>) -> Result<Self, Error> {
@@ -47,16 +54,21 @@ impl Unit {
             });
         };
         let output = Value { node: tail.last().copied().unwrap_or(node), slot: 0 };
-        Ok(Self { node, tail, output, kind: operator.kind(view)?, operator })
+        Ok(Self { node, tail, group: None, output, kind: operator.kind(view)?, operator })
     }
 
     /// Its nodes, in order.
     pub fn members(&self) -> impl Iterator<Item = NodeIndex> + '_ {
-        std::iter::once(self.node).chain(self.tail.iter().copied())
+        let group = self.group.iter().flat_map(|group| group.members.iter().copied());
+        let inner = group.filter(|&member| member != self.node);
+        inner.chain(std::iter::once(self.node)).chain(self.tail.iter().copied())
     }
 
     /// The operands that relevance can flow to.
     pub fn recipients(&self, graph: &Graph) -> Vec<(usize, Value)> {
+        if let Some(group) = &self.group {
+            return group.operands.iter().copied().enumerate().collect();
+        }
         let view = graph.view(self.node);
         let operands = view.inputs().into_iter().enumerate();
         operands
@@ -72,7 +84,7 @@ impl Unit {
         emitter: &'e Emitter,
     ) -> Result<Call<'g, 'e>, Error> {
         let view = graph.view(self.node);
-        let call = Call::new(view, self.operator, emitter, self.output);
+        let call = Call::new(view, self.operator, self.group.clone(), emitter, self.output);
         let Some(layer) = self.operator.linear().filter(|_| !self.tail.is_empty()) else {
             return Ok(call);
         };
@@ -87,7 +99,7 @@ impl Unit {
             // `scaled_or_shifted` has seen that there is an operator.
             let Some(operator) = step.operator() else { continue };
             let output = Value { node, slot: 0 };
-            let step = Call::new(step, operator, emitter, output);
+            let step = Call::new(step, operator, None, emitter, output);
             let affine = operator.affine(&step, x)?;
             if let Some(factor) = affine.scale {
                 scale = Some(scale.map_or(factor, |g| g * factor));
@@ -123,11 +135,31 @@ impl Unit {
         real && (self.tail.is_empty() || bias_only())
     }
 
+    /// `p` where the unit is elementwise and has `x f′(x) = p f(x)`.
+    pub fn degree(&self, graph: &Graph) -> Option<f64> {
+        let alone = self.group.is_none();
+        alone.then(|| self.operator.degree(graph.view(self.node))).flatten()
+    }
+
+    /// Its results: of a node that relevance flows back to from several, all of them.
+    pub fn results<'g>(&'g self, graph: &'g Graph) -> impl Iterator<Item = Value> + 'g {
+        let several = self.operator.has_several_outputs() && self.group.is_none();
+        let first = std::iter::once(self.output);
+        first.chain(graph.outputs(self.node).filter(move |v| several && *v != self.output))
+    }
+
+    /// Whether an operand of the call depends on an input's data.
+    pub fn is_active(&self, graph: &Graph, operand: usize) -> bool {
+        match &self.group {
+            Some(group) => group.operands.get(operand).is_some_and(|&v| graph.is_active(v)),
+            None => graph.view(self.node).is_active(operand),
+        }
+    }
+
     /// What a constant operand of the call is, if it is a parameter.
     pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
-        let view = graph.view(self.node);
-        let constant = view.input(operand).is_none_or(|v| !graph.is_active(v));
-        (self.kind == Kind::Weighted && constant).then(|| self.operator.role(operand))
+        (self.kind == Kind::Weighted && !self.is_active(graph, operand))
+            .then(|| self.operator.role(operand))
     }
 }
 
@@ -201,44 +233,66 @@ fn per_feature(graph: &Graph, core: NodeIndex, node: NodeIndex) -> bool {
     })
 }
 
-/// Whether a node is the product of two elementwise functions of one value, one of them a gate: what
-/// a framework calls `SiLU`, `GELU`, `HardSwish` or `Mish`. It is one unit, so its nodes cannot be taken one
-/// by one.
-fn is_self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> bool {
+/// The group that ends at a node, if exporters write one layer of a framework as several nodes there.
+fn group(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<(Group, Kind)> {
     let view = graph.view(node);
-    let (Some(a), Some(b)) = (view.input(0), view.input(1)) else { return false };
-    if view.op_type() != "Mul" || !view.is_active(0) || !view.is_active(1) {
-        return false;
+    let ends = matches!(view.op_type(), "Mul" | "Div") && view.is_active(0) && view.is_active(1);
+    if !ends || !view.domain().is_empty() {
+        return None;
     }
-    let (left, right) = (elementwise(graph, a, barriers), elementwise(graph, b, barriers));
-    left.iter().any(|(value, &gated)| right.get(value).is_some_and(|&also| gated || also))
+    if let Some(gated) = self_gated(graph, node, barriers) {
+        return Some((gated, Kind::Activation));
+    }
+    let normalisations = [patterns::layer_normalization(), patterns::rms_normalization()];
+    let found = normalisations.iter().find_map(|p| p.find(graph, node, barriers))?;
+    let group = Group { operands: vec![found.x?], members: found.members.into_iter().collect() };
+    Some((group, Kind::Normalisation))
 }
 
-/// The values that `value` is an elementwise function of, through nodes that serve nothing else,
-/// and whether there is a gate on the way.
-fn elementwise(graph: &Graph, value: Value, barriers: &BTreeSet<Value>) -> BTreeMap<Value, bool> {
+/// The product of two elementwise functions of one value, one of them a gate, with scalar constants:
+/// what a framework calls `SiLU`, `GELU`, `HardSwish` or `Mish`, whichever nodes it is written as.
+fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<Group> {
     const GATES: [&str; 6] = ["Sigmoid", "HardSigmoid", "Tanh", "Erf", "Clip", "Softplus"];
-    const OTHERS: [&str; 7] = ["Add", "Sub", "Mul", "Div", "Neg", "Pow", "Relu"];
-    let mut found = BTreeMap::from([(value, false)]);
-    let mut waiting = vec![(value, false)];
-    while let Some((at, gated)) = waiting.pop() {
-        let view = graph.view(at.node);
-        let is_gate = GATES.contains(&view.op_type());
-        let shared = graph.consumers(at).count() != 1 || barriers.contains(&at);
-        if shared || !(is_gate || OTHERS.contains(&view.op_type())) {
-            continue;
-        }
-        let operands: Vec<_> = view.inputs().into_iter().flatten().collect();
-        let scalar = |&v: &Value| graph.is_active(v) || graph.ty(v).count() == Some(1);
-        if operands.iter().all(scalar) {
-            for operand in operands.into_iter().filter(|&v| graph.is_active(v)) {
-                let gated = gated || is_gate;
-                // Every value here has one reader, so it is met once; only where both sides of a
-                // product begin can paths meet.
-                *found.entry(operand).or_default() |= gated;
-                waiting.push((operand, gated));
-            }
-        }
+    let product = graph.view(node);
+    if product.op_type() != "Mul" {
+        return None;
     }
-    found
+    let activations = |node: NodeIndex| {
+        let inputs = graph.inputs(node).into_iter().flatten();
+        inputs.filter(|&v| graph.is_active(v)).collect::<Vec<_>>()
+    };
+    // Backwards until a single value is left that everything comes from: the nearest there is.
+    let mut waiting: BTreeSet<Value> = activations(node).into_iter().collect();
+    let (mut members, mut gated) = (BTreeSet::from([node]), false);
+    let x = loop {
+        let latest = waiting.pop_last()?;
+        if waiting.is_empty() {
+            break latest;
+        }
+        let view = graph.view(latest.node);
+        if barriers.contains(&latest) || !is_elementwise(graph, latest.node) {
+            return None;
+        }
+        gated |= GATES.contains(&view.op_type());
+        members.insert(latest.node);
+        waiting.extend(activations(latest.node));
+    };
+    let inner = members.iter().filter(|&&member| member != node);
+    let closed = inner
+        .flat_map(|&member| graph.consumers(Value { node: member, slot: 0 }))
+        .all(|reader| members.contains(&reader));
+    let same = graph.ty(x).shape == product.output().shape;
+    (gated && closed && same)
+        .then(|| Group { operands: vec![x], members: members.into_iter().collect() })
+}
+
+/// Whether a node is a function of each element, with constants of one number.
+fn is_elementwise(graph: &Graph, node: NodeIndex) -> bool {
+    const ARITHMETIC: [&str; 5] = ["Add", "Sub", "Mul", "Div", "Neg"];
+    let view = graph.view(node);
+    let Some(operator) = view.operator() else { return false };
+    let activation = matches!(operator.kind(view), Ok(Kind::Activation));
+    let scalar = |v: Value| graph.is_active(v) || graph.ty(v).count() == Some(1);
+    (activation || ARITHMETIC.contains(&view.op_type()))
+        && view.inputs().into_iter().flatten().all(scalar)
 }

@@ -84,9 +84,37 @@ impl<'a> Tensor<'a> {
         match (elem, self.raw()) {
             (DataType::Int64, Some(raw)) => Some(values(&raw, i64::from_le_bytes)),
             (DataType::Int32, Some(raw)) => Some(values(&raw, |b| i32::from_le_bytes(b).into())),
+            (DataType::Bool | DataType::Uint8, Some(raw)) => {
+                Some(raw.iter().map(|&v| v.into()).collect())
+            }
             (DataType::Int64, None) => Some(t.int64_data.clone()),
-            (DataType::Int32, None) => Some(t.int32_data.iter().map(|&v| v.into()).collect()),
+            (DataType::Int32 | DataType::Bool | DataType::Uint8, None) => {
+                Some(t.int32_data.iter().map(|&v| v.into()).collect())
+            }
             _ => None,
+        }
+    }
+
+    /// Whether a float32 or float64 tensor holds an infinity, as masks do. Weights are not read for
+    /// it: over 2²⁰ values it is taken to hold none.
+    pub fn is_infinite(&self) -> bool {
+        let t = self.proto;
+        if self.count().is_ok_and(|count| count > 1 << 20) {
+            return false;
+        }
+        match (DataType::try_from(t.data_type()), self.raw()) {
+            (Ok(DataType::Float), Some(raw)) => {
+                raw.as_chunks().0.iter().any(|b| f32::from_le_bytes(*b).is_infinite())
+            }
+            (Ok(DataType::Double), Some(raw)) => {
+                raw.as_chunks().0.iter().any(|b| f64::from_le_bytes(*b).is_infinite())
+            }
+            (Ok(DataType::Float16), Some(raw)) => {
+                raw.as_chunks().0.iter().any(|b| f16::from_le_bytes(*b).is_infinite())
+            }
+            (Ok(DataType::Float), None) => t.float_data.iter().any(|v| v.is_infinite()),
+            (Ok(DataType::Double), None) => t.double_data.iter().any(|v| v.is_infinite()),
+            _ => false,
         }
     }
 

@@ -1,12 +1,12 @@
-//! `Abs`: |x|.
+//! `Abs`: |x|, with derivative sign(x).
 
 use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Abs",
+    since: 9,
     range: Range::NonNegative,
-    homogeneous: true,
-    adjoint: |call, s| {
-        Ok(s * call.x(0)?.sign())
-    },
+    bounded: false,
+    degree: Some(1.0),
+    adjoint: |call, s| Ok(s * call.x(0)?.sign()),
 };

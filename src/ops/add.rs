@@ -1,7 +1,7 @@
 //! `Add`.
 
 use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, Value, View};
+use crate::graph::{Dim, Expr, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Add;
 
@@ -22,6 +22,14 @@ impl Operator for Add {
 
     fn range(&self, _node: View) -> Range {
         Range::AsOperands
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        node.fold(|a, b| match (a, b) {
+            (Dim::Known(a), Dim::Known(b)) => a.checked_add(b).map_or(Dim::Unknown, Dim::Known),
+            (dim, Dim::Known(0)) | (Dim::Known(0), dim) => dim,
+            _ => Dim::Unknown,
+        })
     }
 
     fn constants(&self, node: View) -> Option<Constants> {

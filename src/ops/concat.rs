@@ -46,6 +46,9 @@ impl Operator for Concat {
     }
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        if axis(node.int("axis", 0).ok()?, node.rank(0).ok()?) != Ok(0) {
+            return None;
+        }
         let parts: Option<Vec<_>> = (0..node.inputs().len()).map(|i| node.contents(i)).collect();
         Some(parts?.concat())
     }

@@ -54,13 +54,17 @@ impl Operator for Constant {
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
         if node.op_type() == "ConstantOfShape" {
-            return None;
+            let count = match node.contents(0)? {
+                [] => 1,
+                &[Dim::Known(count @ 0..=64)] => count,
+                _ => return None,
+            };
+            let value = node.attribute("value")?.t.as_ref()?;
+            let value = Tensor::new(value, node.graph().external()).ints()?;
+            return Some(vec![Dim::Known(*value.first()?); count as usize]);
         }
         let ints = match node.attribute("value").and_then(|a| a.t.as_ref()) {
-            Some(tensor) if tensor.dims.len() <= 1 => {
-                Tensor::new(tensor, node.graph().external()).ints()?
-            }
-            Some(_) => return None,
+            Some(tensor) => Tensor::new(tensor, node.graph().external()).ints()?,
             None => match node.ints("value_ints").ok()? {
                 Some(ints) => ints.to_vec(),
                 None => vec![node.attribute("value_int")?.i?],

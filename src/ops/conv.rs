@@ -19,15 +19,11 @@ impl Operator for Conv {
     }
 
     fn kind(&self, node: View) -> Result<Kind, Error> {
-        match (node.is_active(1), node.is_active(2)) {
-            (false, false) => Ok(Kind::Weighted),
-            (true, _) => {
-                Err(Error::Unsupported { what: "a convolution with a computed kernel".into() })
-            }
-            (false, true) => {
-                Err(Error::Unsupported { what: "a convolution with a computed bias".into() })
-            }
+        if node.is_active(2) {
+            return Err(Error::Unsupported { what: "a convolution with a computed bias".into() });
         }
+        let both = node.is_active(0) && node.is_active(1);
+        Ok(if both { Kind::Product } else { Kind::Weighted })
     }
 
     fn role(&self, operand: usize) -> Role {
@@ -45,11 +41,14 @@ impl Operator for Conv {
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,
-        _wrt: usize,
+        wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        let group = call.node.int("group", 1)?;
-        window(call.node)?.conv_adjoint(call.raw(0)?, call.x(1)?, s, group)
+        let (window, group) = (window(call.node)?, call.node.int("group", 1)?);
+        match wrt {
+            0 => window.conv_adjoint(call.raw(0)?, call.x(1)?, s, group),
+            _ => window.kernel_adjoint(call.x(0)?, s, call.raw(1)?, group),
+        }
     }
 }
 
@@ -69,11 +68,7 @@ impl Linear for Conv {
     }
 
     fn bias<'e>(&self, node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
-        let count = self.count(node).ok_or(Error::Unknown { what: "the number of features".into() })?;
-        let list = b.reshape(&[-1]);
-        let one = list.ty().count() == Some(1) && count != 1;
-        let emitter = b.emitter();
-        Ok(if one { list + emitter.zeros(list.ty().elem, count as usize) } else { list })
+        bias_list(b, self.count(node))
     }
 
     fn spread<'e>(&self, _node: View, b: Expr<'e>, rank: usize) -> Result<Expr<'e>, Error> {
@@ -83,7 +78,14 @@ impl Linear for Conv {
 }
 
 fn window(node: View) -> Result<Window, Error> {
-    let weights = &node.ty(1)?.shape;
-    let kernel = weights.as_ref().and_then(|dims| dims.iter().skip(2).map(|d| d.known()).collect());
-    Window::new(node, kernel)
+    Window::new(node, super::window::kernel(node)?)
+}
+
+/// A bias that broadcasts against the output as a list of one number per feature.
+pub(super) fn bias_list(b: Expr<'_>, count: Option<i64>) -> Result<Expr<'_>, Error> {
+    let count = count.ok_or(Error::Unknown { what: "the number of features".into() })?;
+    let list = b.reshape(&[-1]);
+    let one = list.ty().count() == Some(1) && count != 1;
+    let emitter = b.emitter();
+    Ok(if one { list + emitter.zeros(list.ty().elem, count as usize) } else { list })
 }

@@ -7,10 +7,14 @@ use crate::graph::{Expr, Type, View};
 pub struct Elementwise {
     /// The operator.
     pub name: &'static str,
+    /// The operator set that it came with.
+    pub since: i64,
     /// The sign of the result.
     pub range: Range,
-    /// Whether `x f′(x) = f(x)`.
-    pub homogeneous: bool,
+    /// Whether the result is finite where the element is not.
+    pub bounded: bool,
+    /// `p` where `x f′(x) = p f(x)`.
+    pub degree: Option<f64>,
     /// `s ⊙ f′(x)`
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
@@ -18,6 +22,10 @@ pub struct Elementwise {
 impl Operator for Elementwise {
     fn names(&self) -> &[&'static str] {
         std::slice::from_ref(&self.name)
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        self.since
     }
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
@@ -28,12 +36,20 @@ impl Operator for Elementwise {
         Ok(Kind::Activation)
     }
 
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
     fn range(&self, _node: View) -> Range {
         self.range
     }
 
-    fn is_homogeneous(&self) -> bool {
-        self.homogeneous
+    fn is_infinite(&self, _node: View, operand: bool) -> bool {
+        operand && !self.bounded
+    }
+
+    fn degree(&self, _node: View) -> Option<f64> {
+        self.degree
     }
 
     fn adjoint<'e>(

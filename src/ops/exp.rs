@@ -1,12 +1,12 @@
-//! `Exp`: eˣ.
+//! `Exp`: eˣ, its own derivative.
 
 use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Exp",
+    since: 9,
     range: Range::NonNegative,
-    homogeneous: false,
-    adjoint: |call, s| {
-        Ok(s * call.y())
-    },
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| Ok(s * call.y()),
 };

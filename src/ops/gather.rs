@@ -1,7 +1,8 @@
-//! `Gather`, of shapes and other constants.
+//! `Gather`: parts along an axis by their indices. Of a constant by integer activations it is an
+//! embedding.
 
-use super::{Error, Kind, Operator};
-use crate::graph::{Dim, Type, View, axis};
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Dim, Expr, Type, View, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
 
@@ -22,13 +23,64 @@ impl Operator for Gather {
         Ok(vec![Type::new(node.ty(0)?.elem, dims)])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Err(Error::Unsupported { what: "Gather of or by activations".into() })
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(if node.is_active(0) { Kind::Movement } else { Kind::Embedding })
+    }
+
+    fn flows(&self, node: View, operand: usize) -> bool {
+        operand == 0 || !node.is_active(0)
     }
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
-        let data = node.contents(0)?;
+        let data = node.contents(0).filter(|_| node.rank(0) == Ok(1))?;
         let indices = node.constant_ints(1)?;
         indices.into_iter().map(|i| data.get(axis(i, data.len()).ok()?).copied()).collect()
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let (rank, indices) = (call.node.rank(0)?, call.raw(1)?);
+        let along = call.node.axis("axis", 0, rank)?;
+        let depth = indices.rank()?;
+        if wrt == 1 {
+            // An index gets what the part gets that it fetched.
+            let parts = (0..along).chain(along + depth..s.rank()?);
+            return Ok(s.sum(&parts.collect::<Vec<_>>(), false));
+        }
+        let x = call.raw(0)?;
+        // What was fetched lies along one axis again.
+        let s = match depth {
+            0 => s.unsqueeze(&[along]),
+            1 => s,
+            _ => {
+                let known = |axis| x.ty().dim(axis).and_then(Dim::known);
+                let after: Option<Vec<_>> = (along + 1..rank).map(known).collect();
+                let after = after.ok_or(Error::Unknown { what: "the sizes behind the axis".into() })?;
+                let mut shape = vec![0; along];
+                shape.push(-1);
+                shape.extend(after);
+                s.reshape(&shape)
+            }
+        };
+        if let (Some(&[index]), Some(Dim::Known(size))) =
+            (call.node.constant_ints(1).as_deref(), x.ty().dim(along))
+        {
+            let at = axis(index, size as usize)?;
+            let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+            (before[along], after[along]) = (at as i64, size - at as i64 - 1);
+            return Ok(s.pad(&before, &after, 0.0));
+        }
+        let identity = x.identity_along(along, s.ty().elem)?;
+        let columns = [Some(identity), Some(indices.reshape(&[-1]))];
+        let matrix = call.emitter().emit("Gather", &columns, vec![crate::graph::emit::int("axis", 1)]);
+        s.times_along(along, matrix)
     }
 }

@@ -4,10 +4,9 @@ use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "LeakyRelu",
+    since: 9,
     range: Range::Any,
-    homogeneous: true,
-    adjoint: |call, s| {
-        let slope = call.node.float("alpha", 0.01)?;
-        Ok(s.where_(call.x(0)?.greater(0.0), s * slope))
-    },
+    bounded: false,
+    degree: Some(1.0),
+    adjoint: |call, s| {let slope = call.node.float("alpha", 0.01)?; Ok(s.where_(call.x(0)?.greater(0.0), s * slope))},
 };

@@ -7,12 +7,14 @@
 //!
 //! To add an operator: write its file, add its word to the list below, add a fixture.
 
-pub use call::Call;
+pub use call::{Call, Group};
 
 use crate::graph::{Dim, Expr, Type, Value, View};
 
 mod call;
 mod elementwise;
+pub(crate) mod fused;
+mod normalise;
 mod reduce;
 mod reshaping;
 mod window;
@@ -25,11 +27,18 @@ macro_rules! operators {
 }
 
 operators! {
-    abs add arg_max average_pool batch_normalization cast compare concat constant conv
-    dequantize_linear div dropout exp expand flatten gather gemm global_average_pool
-    global_max_pool identity leaky_relu log_softmax matmul max_pool mul neg pad range reduce_max
-    reduce_mean reduce_sum relu reshape shape sigmoid sign slice softmax sqrt squeeze sub tanh
-    tile transpose unsqueeze where_
+    abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
+    cast_like celu clip compare compress concat constant control_flow conv conv_transpose cos
+    cosh cum_sum depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten
+    gather gather_elements gather_nd gelu gemm global_average_pool global_max_pool
+    group_normalization hard_sigmoid hard_swish identity indices instance_normalization
+    layer_normalization leaky_relu log log_softmax lp_normalization lp_pool lrn matmul max
+    max_pool mean_variance_normalization mish mul neg p_relu pad pow random range reciprocal
+    reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
+    reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
+    rms_normalization scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
+    softplus softsign space_to_depth split sqrt squeeze sub sum swish tan tanh thresholded_relu
+    tile top_k transpose trilu unsqueeze where_
 }
 
 /// The operator of that name, if it is known.
@@ -121,6 +130,8 @@ pub enum Kind {
     Affine,
     /// Elements go elsewhere, unchanged.
     Movement,
+    /// Parts of a constant, fetched by integer activations.
+    Embedding,
     /// Nothing flows: the output does not change with small changes of the operands.
     Stop,
 }
@@ -139,6 +150,7 @@ impl Kind {
             Self::Quotient => "quotient",
             Self::Affine => "affine",
             Self::Movement => "movement",
+            Self::Embedding => "embedding",
             Self::Stop => "stop",
         }
     }
@@ -169,6 +181,11 @@ pub trait Operator: Sync {
     /// Its names in `ai.onnx`.
     fn names(&self) -> &[&'static str];
 
+    /// The operator set that a name came with; 9, the first that is read, for all before.
+    fn since(&self, _name: &str) -> i64 {
+        9
+    }
+
     /// The types of its outputs, as far as those of the operands tell; also the place where a
     /// node that contradicts the operator's definition is refused.
     fn infer(&self, node: View) -> Result<Vec<Type>, Error>;
@@ -186,7 +203,7 @@ pub trait Operator: Sync {
         true
     }
 
-    /// The contents of an integer output of at most one axis, as far as constants and shapes tell.
+    /// The elements of an integer output in order, as far as constants and shapes tell.
     fn fold(&self, _node: View) -> Option<Vec<Dim>> {
         None
     }
@@ -196,15 +213,20 @@ pub trait Operator: Sync {
         Range::Any
     }
 
+    /// Whether elements of the output may be infinite, if those of an operand may.
+    fn is_infinite(&self, _node: View, operand: bool) -> bool {
+        operand
+    }
+
     /// What a constant operand of a weighted operation is.
     fn role(&self, _operand: usize) -> Role {
         Role::Weight
     }
 
-    /// Whether an elementwise function has `x f′(x) = f(x)` (Euler, degree 1), so that
-    /// `x ⊙ Jᵀ s = y ⊙ s` needs neither `x` nor `f′`.
-    fn is_homogeneous(&self) -> bool {
-        false
+    /// `p` where an elementwise function has `x f′(x) = p f(x)` (Euler), so that `x ⊙ Jᵀ s = p y ⊙ s`
+    /// needs neither `x` nor `f′`.
+    fn degree(&self, _node: View) -> Option<f64> {
+        None
     }
 
     /// For a product with weights: how per-feature constants fold into it.
@@ -238,6 +260,24 @@ pub trait Operator: Sync {
         _s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         Err(Error::Unsupported { what: format!("a derivative of {}", call.node.op_type()) })
+    }
+
+    /// Whether relevance of outputs behind the first can be brought back.
+    fn has_several_outputs(&self) -> bool {
+        false
+    }
+
+    /// `Σ_j (∂y_j/∂x)ᵀ s_j` for an operator of several outputs.
+    fn adjoint_of_all<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: &[Option<Expr<'e>>],
+    ) -> Result<Expr<'e>, Error> {
+        match s.first() {
+            Some(&Some(s)) => self.adjoint(call, wrt, s),
+            _ => Err(Error::Unsupported { what: "relevance of an output but the first".into() }),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `Mul`.
 
 use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, Value, View};
+use crate::graph::{Dim, Expr, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Mul;
 
@@ -22,6 +22,14 @@ impl Operator for Mul {
 
     fn range(&self, _node: View) -> Range {
         Range::AsOperands
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        node.fold(|a, b| match (a, b) {
+            (Dim::Known(a), Dim::Known(b)) => a.checked_mul(b).map_or(Dim::Unknown, Dim::Known),
+            (dim, Dim::Known(1)) | (Dim::Known(1), dim) => dim,
+            _ => Dim::Unknown,
+        })
     }
 
     fn constants(&self, node: View) -> Option<Constants> {

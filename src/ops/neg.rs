@@ -1,7 +1,7 @@
 //! `Neg`: −x.
 
-use super::{Affine, Call, Constants, Error, Kind, Operator};
-use crate::graph::{Expr, Type, Value, View};
+use super::{Call, Error, Kind, Operator};
+use crate::graph::{Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Neg;
 
@@ -18,15 +18,6 @@ impl Operator for Neg {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Affine)
-    }
-
-    fn constants(&self, _node: View) -> Option<Constants> {
-        Some(Constants::Broadcast)
-    }
-
-    fn affine<'e>(&self, call: &Call<'_, 'e>, x: Value) -> Result<Affine<'e>, Error> {
-        let minus_one = call.emitter().scalar(call.node.graph().ty(x).relevance(), -1.0);
-        Ok(Affine { scale: Some(minus_one), shift: None })
     }
 
     fn adjoint<'e>(

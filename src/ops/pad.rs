@@ -1,7 +1,7 @@
-//! `Pad`, with a constant.
+//! `Pad`: with a constant, or with what lies at the ends.
 
 use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View};
+use crate::graph::{Dim, Expr, Type, View, emit};
 
 pub(super) const OPERATOR: &dyn Operator = &Pad;
 
@@ -22,11 +22,8 @@ impl Operator for Pad {
         Ok(vec![ty])
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
-        match node.string("mode", "constant")? {
-            "constant" => Ok(Kind::Movement),
-            mode => Err(Error::Unsupported { what: format!("Pad in mode {mode}") }),
-        }
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
     }
 
     fn flows(&self, _node: View, operand: usize) -> bool {
@@ -40,21 +37,73 @@ impl Operator for Pad {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let (before, after) = pads(call.node)?;
-        if before.iter().chain(&after).any(|&n| n < 0) {
-            return Err(Error::Unsupported { what: "Pad with negative pads".into() });
-        }
         let x = call.raw(wrt)?;
-        let emitter = call.emitter();
+        let mode = call.node.string("mode", "constant")?;
         let mut out = s;
-        for axis in (0..before.len()).filter(|&axis| before[axis] + after[axis] > 0) {
-            let from = emitter.ints(&[before[axis]]);
-            let to = match x.ty().dim(axis) {
-                Some(Dim::Known(size)) => emitter.ints(&[before[axis] + size]),
-                _ => x.size(axis) + from,
+        for axis in (0..before.len()).filter(|&axis| (before[axis], after[axis]) != (0, 0)) {
+            out = match mode {
+                "constant" => inner(out, x, axis, before[axis], after[axis])?,
+                _ => mirrored(out, x, axis, before[axis], after[axis], mode)?,
             };
-            out = out.slice(axis, from, to)?;
         }
         Ok(out)
+    }
+}
+
+/// What lies between the pads; zeros where they cut off.
+fn inner<'e>(
+    s: Expr<'e>,
+    x: Expr<'e>,
+    axis: usize,
+    before: i64,
+    after: i64,
+) -> Result<Expr<'e>, Error> {
+    let emitter = s.emitter();
+    let kept = x.ty().dim(axis).map(|dim| dim.map(true, |size| size + before.min(0) + after.min(0)));
+    let from = emitter.ints(&[before.max(0)]);
+    let to = match kept {
+        Some(Dim::Known(kept)) => emitter.ints(&[before.max(0) + kept.max(0)]),
+        _ => x.size(axis) + emitter.ints(&[before + after.min(0)]),
+    };
+    let s = if before > 0 || after > 0 { s.slice(axis, from, to)? } else { s };
+    let rank = s.rank()?;
+    let (mut front, mut back) = (vec![0; rank], vec![0; rank]);
+    (front[axis], back[axis]) = ((-before).max(0), (-after).max(0));
+    Ok(s.pad(&front, &back, 0.0))
+}
+
+/// What lies between the pads, with what is in them added to the elements that it repeats: those
+/// that the operator makes of the identity.
+fn mirrored<'e>(
+    s: Expr<'e>,
+    x: Expr<'e>,
+    axis: usize,
+    before: i64,
+    after: i64,
+    mode: &str,
+) -> Result<Expr<'e>, Error> {
+    let emitter = s.emitter();
+    let identity = x.identity_along(axis, s.ty().elem)?;
+    let (pads, mode) = ([0, before, 0, after], emit::string("mode", mode));
+    let matrix = if emitter.opset() < 11 {
+        emitter.emit("Pad", &[Some(identity)], vec![mode, emit::ints("pads", &pads)])
+    } else {
+        emitter.emit("Pad", &[Some(identity), Some(emitter.ints(&pads))], vec![mode])
+    };
+    if before < 0 || after < 0 {
+        return s.times_along(axis, matrix);
+    }
+    // Only the pads need the matrix; the rest stays where it is.
+    let end = x.size(axis) + emitter.ints(&[before]);
+    let rest = emitter.ints(&[i64::MAX]);
+    let ends = |v: Expr<'e>, axis: usize| -> Result<Option<Expr<'e>>, Error> {
+        let first = v.slice(axis, emitter.ints(&[0]), emitter.ints(&[before]))?;
+        Ok(Expr::concat(&[first, v.slice(axis, end, rest)?], axis))
+    };
+    let middle = s.slice(axis, emitter.ints(&[before]), end)?;
+    match (ends(s, axis)?, ends(matrix, 1)?) {
+        (Some(pads), Some(matrix)) => Ok(middle + pads.times_along(axis, matrix)?),
+        _ => Ok(middle),
     }
 }
 

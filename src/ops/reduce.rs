@@ -14,6 +14,8 @@ pub struct Reduction {
     pub since: i64,
     /// What kind of operation it is.
     pub kind: Kind,
+    /// The sign of the result.
+    pub range: Range,
     /// The adjoint over these axes; `s` and the last argument, the result, have them with size 1.
     pub adjoint: for<'e> fn(Expr<'e>, &[usize], Expr<'e>, Expr<'e>) -> Expr<'e>,
 }
@@ -35,8 +37,8 @@ impl Operator for Reduction {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn range(&self, _node: View) -> Range {
+        self.range
     }
 
     fn adjoint<'e>(

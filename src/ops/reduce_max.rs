@@ -1,11 +1,12 @@
 //! `ReduceMax`. Elements that tie for the largest share evenly.
 
-use super::{Kind, Operator, reduce::Reduction};
+use super::{Kind, Operator, Range, reduce::Reduction};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceMax",
     since: 18,
     kind: Kind::Max,
+    range: Range::AsOperands,
     adjoint: |x, axes, s, y| {
         let ties = x.equals(y).cast(s.ty().elem);
         s * (ties / ties.sum(axes, true))

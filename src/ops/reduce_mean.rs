@@ -1,10 +1,11 @@
 //! `ReduceMean`.
 
-use super::{Kind, Operator, reduce::{Reduction, mean}};
+use super::{Kind, Operator, Range, reduce::Reduction};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceMean",
     since: 18,
     kind: Kind::Sum,
-    adjoint: |x, axes, s, _y| mean(s, x, axes).expand_like(x),
+    range: Range::AsOperands,
+    adjoint: |x, axes, s, _| super::reduce::mean(s, x, axes).expand_like(x),
 };

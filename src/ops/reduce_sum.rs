@@ -1,10 +1,11 @@
 //! `ReduceSum`.
 
-use super::{Kind, Operator, reduce::Reduction};
+use super::{Kind, Operator, Range, reduce::Reduction};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceSum",
     since: 13,
     kind: Kind::Sum,
-    adjoint: |x, _axes, s, _y| s.expand_like(x),
+    range: Range::AsOperands,
+    adjoint: |x, _, s, _| s.expand_like(x),
 };

@@ -5,9 +5,9 @@ use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Relu",
+    since: 9,
     range: Range::NonNegative,
-    homogeneous: true,
-    adjoint: |call, s| {
-        Ok(s * call.y().sign())
-    },
+    bounded: false,
+    degree: Some(1.0),
+    adjoint: |call, s| Ok(s * call.y().sign()),
 };

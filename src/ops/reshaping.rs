@@ -29,9 +29,7 @@ impl Operator for Reshaping {
     }
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
-        // Contents are kept for lists, not for matrices.
-        let list = (self.infer)(node).ok()?.rank()? <= 1;
-        list.then(|| node.contents(0).map(<[Dim]>::to_vec))?
+        node.contents(0).map(<[Dim]>::to_vec)
     }
 
     fn range(&self, node: View) -> Range {

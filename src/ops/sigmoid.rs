@@ -4,10 +4,9 @@ use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sigmoid",
+    since: 9,
     range: Range::NonNegative,
-    homogeneous: false,
-    adjoint: |call, s| {
-        let y = call.y();
-        Ok(s * (y - y * y))
-    },
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let y = call.y(); Ok(s * (y - y * y))},
 };

@@ -9,7 +9,11 @@ struct Sign;
 
 impl Operator for Sign {
     fn names(&self) -> &[&'static str] {
-        &["Sign", "Round", "Floor", "Ceil"]
+        &["Sign", "Round", "Floor", "Ceil", "Hardmax"]
+    }
+
+    fn since(&self, name: &str) -> i64 {
+        if name == "Round" { 11 } else { 9 }
     }
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {

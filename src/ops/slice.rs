@@ -10,8 +10,8 @@ struct Slice;
 /// The elements kept along an axis.
 struct Cut {
     axis: usize,
-    start: i64,
-    end: i64,
+    /// `None` where they are computed.
+    bounds: Option<(i64, i64)>,
     step: i64,
 }
 
@@ -23,12 +23,15 @@ impl Operator for Slice {
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         let mut ty = node.ty(0)?.clone();
         let cuts = cuts(node)?;
-        for Cut { axis, start, end, step } in cuts {
+        for Cut { axis, bounds: stated, step } in cuts {
             let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
+            let Some((start, end)) = stated else {
+                *dim = Dim::Unknown;
+                continue;
+            };
             *dim = dim.map(start == 0 && end == i64::MAX && step == 1, |size| {
                 let (from, to) = bounds(start, end, step, size);
-                let span = if step > 0 { to - from } else { from - to };
-                (span.max(0) + step.abs() - 1) / step.abs()
+                count(from, to, step)
             });
         }
         Ok(vec![ty])
@@ -43,67 +46,107 @@ impl Operator for Slice {
     }
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
-        let data = node.contents(0)?;
-        match cuts(node).ok()?.as_slice() {
-            &[Cut { axis: 0, start, end, step: 1 }] => {
-                let (from, to) = bounds(start, end, 1, data.len() as i64);
-                Some(data.get(from as usize..to as usize).unwrap_or_default().to_vec())
-            }
-            _ => None,
+        let dims = &node.ty(0).ok()?.shape;
+        let sizes: Vec<_> = dims.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
+        let mut steps: Vec<_> = sizes.iter().map(|&size| (0, 1, size)).collect();
+        for Cut { axis, bounds: stated, step } in cuts(node).ok()? {
+            let (start, end) = stated?;
+            let (from, to) = bounds(start, end, step, sizes[axis]);
+            steps[axis] = (from, step, count(from, to, step));
         }
+        let to: Vec<_> = steps.iter().map(|&(.., count)| count as usize).collect();
+        node.moved(&to, |place| {
+            let at = |(&(from, step, _), &p): (&(i64, i64, i64), &usize)| from + step * p as i64;
+            steps.iter().zip(place).map(at).map(|at| at as usize).collect()
+        })
     }
 
     fn range(&self, node: View) -> Range {
         node.range_of(0)
     }
 
-    /// Zeros where elements were cut off.
+    /// Zeros where elements were cut off: added at the ends where those are known and there are no
+    /// steps, and by what the operator makes of the identity elsewhere.
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        let ty = call.node.ty(0)?;
-        let rank = call.node.rank(0)?;
+        let (x, rank, emitter) = (call.raw(0)?, call.node.rank(0)?, call.emitter());
         let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-        for Cut { axis, start, end, step } in cuts(call.node)? {
-            let Some(Dim::Known(size)) = ty.dim(axis) else {
-                return Err(Error::Unknown { what: format!("the size of axis {axis}") });
-            };
-            if step != 1 {
-                return Err(Error::Unsupported { what: "Slice with steps".into() });
+        let mut out = s;
+        for (i, Cut { axis, bounds: stated, step }) in cuts(call.node)?.into_iter().enumerate() {
+            if stated == Some((0, i64::MAX)) && step == 1 {
+                continue;
             }
-            let (from, to) = bounds(start, end, step, size);
-            (before[axis], after[axis]) = (from, size - to.max(from));
+            if let (Some((start, end)), Some(Dim::Known(size)), 1) = (stated, x.ty().dim(axis), step) {
+                let (from, to) = bounds(start, end, step, size);
+                (before[axis], after[axis]) = (from, size - to.max(from));
+                continue;
+            }
+            if emitter.opset() < 10 {
+                return Err(Error::Opset { what: "cutting an axis of unknown size", since: 10 });
+            }
+            let element = |operand: usize, known: Option<i64>| match known {
+                Some(known) => Ok(emitter.ints(&[known])),
+                None => Ok(call.raw(operand)?.element(i)),
+            };
+            let operands = [
+                Some(x.identity_along(axis, s.ty().elem)?),
+                Some(element(1, stated.map(|(start, _)| start))?),
+                Some(element(2, stated.map(|(_, end)| end))?),
+                Some(emitter.ints(&[1])),
+                Some(emitter.ints(&[step])),
+            ];
+            out = out.times_along(axis, emitter.emit("Slice", &operands, vec![]))?;
         }
-        Ok(s.pad(&before, &after, 0.0))
+        Ok(out.pad(&before, &after, 0.0))
     }
 }
 
 /// What is cut: attributes before opset 10, operands since.
 fn cuts(node: View) -> Result<Vec<Cut>, Error> {
     let rank = node.rank(0)?;
-    let list = |name: &str, operand: usize| -> Result<Option<Vec<i64>>, Error> {
+    let list = |name: &str, operand: usize| -> Result<Option<Vec<Option<i64>>>, Error> {
         if node.opset() < 10 {
-            return Ok(node.ints(name)?.map(<[i64]>::to_vec));
+            return Ok(node.ints(name)?.map(|list| list.iter().copied().map(Some).collect()));
         }
+        let Some(value) = node.input(operand) else { return Ok(None) };
+        let known = node.contents(operand).map(|dims| dims.iter().map(|d| d.known()).collect());
+        let length = node.graph().ty(value).dim(0).and_then(Dim::known).filter(|n| *n <= 64);
+        let unknown = || Error::Unknown { what: format!("the number of {name} of Slice") };
+        Ok(Some(known.or(length.map(|n| vec![None; n as usize])).ok_or_else(unknown)?))
+    };
+    let known = |name: &str, list: Vec<Option<i64>>| -> Result<Vec<i64>, Error> {
         let unknown = || Error::Unknown { what: format!("the {name} of Slice") };
-        node.input(operand).map(|_| node.constant_ints(operand).ok_or_else(unknown)).transpose()
+        list.into_iter().collect::<Option<_>>().ok_or_else(unknown)
     };
     let missing = |operand| Error::Operand { operand, what: "is missing".into() };
     let starts = list("starts", 1)?.ok_or_else(|| missing(1))?;
     let ends = list("ends", 2)?.ok_or_else(|| missing(2))?;
-    let axes = list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
+    let axes = match list("axes", 3)? {
+        Some(axes) => known("axes", axes)?,
+        None => (0..starts.len() as i64).collect(),
+    };
+    let steps = match list("steps", 4)? {
+        Some(steps) => known("steps", steps)?,
+        None => vec![1; starts.len()],
+    };
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] || steps.contains(&0) {
         return Err(Error::Shapes { what: "starts, ends, axes and steps that do not fit".into() });
     }
     (0..starts.len())
         .map(|i| {
-            Ok(Cut { axis: axis(axes[i], rank)?, start: starts[i], end: ends[i], step: steps[i] })
+            Ok(Cut { axis: axis(axes[i], rank)?, bounds: starts[i].zip(ends[i]), step: steps[i] })
         })
         .collect()
+}
+
+/// The number of elements from one bound to another.
+fn count(from: i64, to: i64, step: i64) -> i64 {
+    let span = if step > 0 { to - from } else { from - to };
+    span.max(0).saturating_add(step.saturating_abs() - 1) / step.saturating_abs()
 }
 
 /// The bounds on an axis of `size`: counted from the end if negative, and clamped.

@@ -24,6 +24,10 @@ impl Operator for Softmax {
         Range::NonNegative
     }
 
+    fn is_infinite(&self, _node: View, _operand: bool) -> bool {
+        false
+    }
+
     /// `y ⊙ (s − Σ s ⊙ y)`
     fn adjoint<'e>(
         &self,

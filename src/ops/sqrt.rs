@@ -1,12 +1,12 @@
-//! `Sqrt`: √x, with derivative 1 / 2√x.
+//! `Sqrt`: √x, with derivative 1 / 2√x, which is taken as 0 where it is infinite.
 
 use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sqrt",
+    since: 9,
     range: Range::NonNegative,
-    homogeneous: false,
-    adjoint: |call, s| {
-        Ok(s / (call.y() * 2.0))
-    },
+    bounded: false,
+    degree: Some(0.5),
+    adjoint: |call, s| {let y = call.y(); Ok((s / (y * 2.0)).where_or(y.greater(0.0), 0.0))},
 };

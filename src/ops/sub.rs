@@ -1,7 +1,7 @@
 //! `Sub`.
 
 use super::{Affine, Call, Constants, Error, Kind, Operator};
-use crate::graph::{Expr, Type, Value, View};
+use crate::graph::{Dim, Expr, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Sub;
 
@@ -18,6 +18,14 @@ impl Operator for Sub {
 
     fn kind(&self, node: View) -> Result<Kind, Error> {
         Ok(node.binary(Kind::Sum))
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        node.fold(|a, b| match (a, b) {
+            (Dim::Known(a), Dim::Known(b)) => a.checked_sub(b).map_or(Dim::Unknown, Dim::Known),
+            (dim, Dim::Known(0)) => dim,
+            _ => Dim::Unknown,
+        })
     }
 
     fn constants(&self, node: View) -> Option<Constants> {

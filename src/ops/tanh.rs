@@ -4,10 +4,9 @@ use super::{Operator, Range, elementwise::Elementwise};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Tanh",
+    since: 9,
     range: Range::Any,
-    homogeneous: false,
-    adjoint: |call, s| {
-        let y = call.y();
-        Ok(s - s * y * y)
-    },
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let y = call.y(); Ok(s - s * y * y)},
 };

@@ -1,7 +1,7 @@
-//! `Tile`, of constants.
+//! `Tile`: copies side by side.
 
-use super::{Error, Kind, Operator};
-use crate::graph::{Dim, Type, View};
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Tile;
 
@@ -15,7 +15,8 @@ impl Operator for Tile {
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         let ty = node.ty(0)?;
         let (Some(dims), Some(repeats)) = (&ty.shape, node.contents(1)) else {
-            return Ok(vec![Type { elem: ty.elem, shape: None }]);
+            let dims = ty.rank().map(|rank| vec![Dim::Unknown; rank]);
+            return Ok(vec![Type { elem: ty.elem, shape: dims }]);
         };
         let dim = |(dim, times): (&Dim, &Dim)| match (dim, times) {
             (Dim::Known(n), Dim::Known(times)) => {
@@ -28,6 +29,41 @@ impl Operator for Tile {
     }
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Err(Error::Unsupported { what: "Tile of activations".into() })
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let x = call.raw(0)?;
+        let repeats = call.node.constant_ints(1);
+        let repeats = repeats.ok_or(Error::Unknown { what: "how often Tile repeats".into() })?;
+        let dims = x.ty().shape.unwrap_or_default();
+        // Copies get an axis of their own, before the axis they are copies of.
+        let mut split = Vec::new();
+        for (axis, (dim, &times)) in dims.iter().zip(&repeats).enumerate() {
+            split.extend((times != 1).then(|| call.emitter().ints(&[times])));
+            split.push(match dim {
+                Dim::Known(size) => call.emitter().ints(&[*size]),
+                _ => x.size(axis),
+            });
+        }
+        let copies: Vec<_> = (0..repeats.len()).filter(|&axis| repeats[axis] != 1).collect();
+        let copies: Vec<_> = copies.iter().enumerate().map(|(i, axis)| i + axis).collect();
+        let Some(shape) = Expr::concat(&split, 0).filter(|_| !copies.is_empty()) else {
+            return Ok(s);
+        };
+        Ok(s.reshape_to(shape).sum(&copies, false))
     }
 }

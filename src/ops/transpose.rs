@@ -1,7 +1,7 @@
 //! `Transpose`: axes in another order.
 
 use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Transpose;
 
@@ -22,6 +22,17 @@ impl Operator for Transpose {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Movement)
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        let order = order(node, node.rank(0).ok()?).ok()?;
+        let size = |&axis: &usize| usize::try_from(node.ty(0).ok()?.dim(axis)?.known()?).ok();
+        let to: Vec<_> = order.iter().map(size).collect::<Option<_>>()?;
+        node.moved(&to, |place| {
+            let mut from = vec![0; place.len()];
+            order.iter().zip(place).for_each(|(&axis, &p)| from[axis] = p);
+            from
+        })
     }
 
     fn range(&self, _node: View) -> Range {

@@ -1,7 +1,7 @@
 //! `Where`: the branch taken.
 
 use super::{Call, Error, Kind, Operator};
-use crate::graph::{Expr, Type, View};
+use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Where;
 
@@ -18,6 +18,18 @@ impl Operator for Where {
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
         Ok(Kind::Movement)
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        let (taken, a, b) = (node.constant_ints(0)?, node.contents(1)?, node.contents(2)?);
+        let length = taken.len().max(a.len()).max(b.len());
+        let fits = |n: usize| n == length || n == 1;
+        let at = |n: usize, i: usize| if n == 1 { 0 } else { i };
+        let choose = |i| match taken[at(taken.len(), i)] {
+            0 => b[at(b.len(), i)],
+            _ => a[at(a.len(), i)],
+        };
+        (fits(taken.len()) && fits(a.len()) && fits(b.len())).then(|| (0..length).map(choose).collect())
     }
 
     fn flows(&self, _node: View, operand: usize) -> bool {

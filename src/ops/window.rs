@@ -6,6 +6,20 @@ use crate::{
     onnx::schema::AttributeProto,
 };
 
+fn bad(name: &str, what: &str) -> Error {
+    Error::Attribute { name: name.into(), what: what.into() }
+}
+
+fn bad_padding(auto_pad: &str) -> Error {
+    bad("auto_pad", &format!("is '{auto_pad}'"))
+}
+
+/// The spatial size of the weights of a convolution, as far as it is known.
+pub fn kernel(node: View) -> Result<Option<Vec<i64>>, Error> {
+    let weights = node.ty(1)?.shape.as_ref();
+    Ok(weights.and_then(|dims| dims.iter().skip(2).map(|d| d.known()).collect()))
+}
+
 /// The geometry of a sliding window over the spatial axes, which are all but the first two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -24,11 +38,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads the attributes of a convolution or pool over operand 0. `kernel` is the size that the
-    /// weights have; a pool states its own.
-    pub fn new(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
-        let bad =
-            |name: &str, what: &str| Error::Attribute { name: name.into(), what: what.into() };
+    /// Reads the attributes of a convolution or pool over operand 0, as they are stated. `kernel` is
+    /// the size that the weights have; a pool states its own.
+    fn read(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
         let kernel = match (kernel, node.ints("kernel_shape")?) {
             (Some(kernel), Some(stated)) if kernel != stated => {
                 return Err(bad("kernel_shape", "is not the size of the weights"));
@@ -61,14 +73,87 @@ impl Window {
         }
         let ceil = node.int("ceil_mode", 0)? != 0;
         let (before, after) = (pads[..n].to_vec(), pads[n..].to_vec());
-        let mut window = Self { kernel, strides, dilations, before, after, ceil };
+        Ok(Self { kernel, strides, dilations, before, after, ceil })
+    }
+
+    /// As [`Window::read`], with the padding that `auto_pad` asks for.
+    pub fn new(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
+        let mut window = Self::read(node, kernel)?;
+        let n = window.kernel.len();
         match node.string("auto_pad", "NOTSET")? {
             "NOTSET" | "" => {}
             "VALID" => (window.before, window.after) = (vec![0; n], vec![0; n]),
             same @ ("SAME_UPPER" | "SAME_LOWER") => window.pad_same(node, same == "SAME_LOWER")?,
-            other => return Err(bad("auto_pad", &format!("is '{other}'"))),
+            other => return Err(bad_padding(other)),
         }
         Ok(window)
+    }
+
+    /// The windows of a `ConvTranspose` over its output, and its output padding. The padding follows
+    /// from the size where `output_shape` or `auto_pad` say so.
+    pub fn transposed(node: View) -> Result<(Self, Vec<i64>), Error> {
+        let mut window = Self::read(node, kernel(node)?)?;
+        let n = window.kernel.len();
+        let mut output_padding = node.ints("output_padding")?.map_or(vec![0; n], <[i64]>::to_vec);
+        let auto_pad = node.string("auto_pad", "NOTSET")?;
+        let shape = node.ints("output_shape")?;
+        let fits = |list: &[i64]| list.iter().all(|v| (0..=1 << 31).contains(v));
+        let spatial = match shape {
+            // Batch and channels may be stated as well.
+            Some(shape) if shape.len() >= n && fits(shape) => Some(&shape[shape.len() - n..]),
+            Some(_) => return Err(bad("output_shape", "is no list of one size per axis")),
+            None => None,
+        };
+        if output_padding.len() != n || !fits(&output_padding) {
+            return Err(bad("output_padding", "is no list of one number per axis"));
+        }
+        match auto_pad {
+            "NOTSET" | "" | "SAME_UPPER" | "SAME_LOWER" => {}
+            "VALID" => (window.before, window.after) = (vec![0; n], vec![0; n]),
+            other => return Err(bad_padding(other)),
+        }
+        for axis in 0..n {
+            let size = node.ty(0)?.dim(axis + 2).and_then(Dim::known);
+            let unknown = || Error::Unknown { what: format!("the size of axis {}", axis + 2) };
+            let same = auto_pad.starts_with("SAME");
+            let wanted = match spatial {
+                Some(spatial) => spatial[axis],
+                None if same => size.ok_or_else(unknown)? * window.strides[axis],
+                None => continue,
+            };
+            let whole = (size.ok_or_else(unknown)? - 1) * window.strides[axis]
+                + output_padding[axis]
+                + window.reach(axis);
+            // What is wanted beyond the whole is padded.
+            output_padding[axis] += (wanted - whole).max(0);
+            let total = (whole - wanted).max(0);
+            let small = total / 2;
+            (window.before[axis], window.after[axis]) = if auto_pad == "SAME_UPPER" {
+                (small, total - small)
+            } else {
+                (total - small, small)
+            };
+        }
+        Ok((window, output_padding))
+    }
+
+    /// The shape of the output of a `ConvTranspose` with `channels` channels.
+    pub fn transposed_output(
+        &self,
+        input: &Type,
+        channels: Dim,
+        output_padding: &[i64],
+    ) -> Vec<Type> {
+        let Some(shape) = &input.shape else { return Vec::new() };
+        let spatial = shape.iter().skip(2).enumerate().map(|(axis, &size)| {
+            let more =
+                output_padding[axis] + self.reach(axis) - self.before[axis] - self.after[axis];
+            let stride = self.strides[axis];
+            size.map(stride == 1 && more == 1, |n| ((n - 1).saturating_mul(stride) + more).max(0))
+        });
+        let batch = shape.first().copied().unwrap_or(Dim::Unknown);
+        let dims = [batch, channels].into_iter().chain(spatial).collect();
+        vec![Type::new(input.elem, dims)]
     }
 
     /// `SAME`: as much padding as gives `⌈size / stride⌉` windows, the odd one at the end or before.
@@ -218,6 +303,52 @@ impl Window {
         out = out.assume(Type::new(s.ty().elem, vec![Dim::Unknown; rank]));
         for axis in cut {
             out = out.slice(axis, emitter.ints(&[0]), x.size(axis))?;
+        }
+        Ok(out)
+    }
+
+    /// The adjoint of [`Window::conv`] by the kernel `w`: a convolution of `x` with `s` in which
+    /// batch and channels change places, and steps and dilations.
+    pub fn kernel_adjoint<'e>(
+        &self,
+        x: Expr<'e>,
+        s: Expr<'e>,
+        w: Expr<'e>,
+        group: i64,
+    ) -> Result<Expr<'e>, Error> {
+        let rank = self.kernel.len() + 2;
+        let exchanged: Vec<_> = [1, 0].into_iter().chain(2..rank).collect();
+        let x = if group == 1 {
+            x.transpose(&exchanged)
+        } else {
+            // [N, g·c, …] → [c, g·N, …]
+            let dims = x.ty().shape.unwrap_or_default();
+            let known: Option<Vec<_>> = dims.iter().map(|d| d.known()).collect();
+            let dims = known.ok_or(Error::Unknown { what: "the shape of the operand".into() })?;
+            let (each, spatial) = (dims[1] / group.max(1), &dims[2..]);
+            let order: Vec<_> = [2, 1, 0].into_iter().chain(3..=rank).collect();
+            x.reshape(&[&[dims[0], group, each], spatial].concat())
+                .transpose(&order)
+                .reshape(&[&[each, group * dims[0]], spatial].concat())
+        };
+        let swapped = Self {
+            kernel: s.ty().shape.iter().flatten().skip(2).filter_map(|d| d.known()).collect(),
+            strides: self.dilations.clone(),
+            dilations: self.strides.clone(),
+            ..self.clone()
+        };
+        let mut attributes = swapped.attributes(&self.before, &self.after, group);
+        if swapped.kernel.len() != self.kernel.len() {
+            attributes.retain(|a| a.name() != "kernel_shape");
+        }
+        let s = s.transpose(&exchanged);
+        let mut out = s.emitter().emit("Conv", &[Some(x), Some(s)], attributes);
+        out = out.assume(Type::new(s.ty().elem, vec![Dim::Unknown; rank])).transpose(&exchanged);
+        for axis in 2..rank {
+            // Steps leave elements that no window reached.
+            if out.ty().dim(axis).and_then(Dim::known) != Some(self.kernel[axis - 2]) {
+                out = out.slice(axis, s.emitter().ints(&[0]), w.size(axis))?;
+            }
         }
         Ok(out)
     }

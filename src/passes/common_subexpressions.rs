@@ -23,7 +23,7 @@ impl Pass for CommonSubexpressions {
             let Origin::New(emitted) = graph.origin(node) else { return Verdict::Keep };
             let attributes: Vec<_> =
                 emitted.attributes.iter().map(Message::encode_to_vec).collect();
-            match seen.entry((emitted.op_type, attributes, inputs.to_vec())) {
+            match seen.entry((emitted.op_type.clone(), attributes, inputs.to_vec())) {
                 Entry::Occupied(same) => Verdict::Replace(*same.get()),
                 Entry::Vacant(new) => {
                     new.insert(Value { node: next, slot: 0 });

@@ -90,7 +90,7 @@ mod tests {
     /// The operators that were emitted, in order.
     pub fn added(graph: &Graph) -> Vec<&str> {
         let emitted = graph.nodes().filter_map(|node| match graph.origin(node) {
-            Origin::New(emitted) => Some(emitted.op_type),
+            Origin::New(emitted) => Some(&*emitted.op_type),
             _ => None,
         });
         emitted.collect()

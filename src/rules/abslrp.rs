@@ -48,7 +48,7 @@ impl Rule for AbsLrp {
             Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
             Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
             Kind::Normalisation | Kind::Affine => Treatment::Pass,
-            Kind::Movement | Kind::Stop => Treatment::Adjoint,
+            Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
         }
     }
 }

@@ -40,7 +40,9 @@ impl Rule for Epsilon {
             Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..ratio(NORM) }),
             Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..ratio(NORM) }),
             Kind::Activation | Kind::Normalisation | Kind::Affine => Treatment::Pass,
-            Kind::Max | Kind::Leaf | Kind::Movement | Kind::Stop => Treatment::Adjoint,
+            Kind::Max | Kind::Leaf | Kind::Movement | Kind::Embedding | Kind::Stop => {
+                Treatment::Adjoint
+            },
         }
     }
 }

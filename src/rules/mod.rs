@@ -43,6 +43,13 @@ pub enum Treatment {
     Adjoint,
 }
 
+impl Treatment {
+    /// Whether it gives any relevance to an operand.
+    pub fn reaches(&self, operand: usize) -> bool {
+        !matches!(self, Self::Ratio(ratio) if ratio.first_only && operand > 0)
+    }
+}
+
 /// `R_x = share · Σ_b x_b ⊙ J_bᵀ s` with `s` = `R` over the stabilised `z = Σ_b f(x_b; θ_b)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratio {

@@ -81,7 +81,7 @@ pub fn feed(name: &str, array: &ArrayD<f32>) -> Vec<(String, Array)> {
 pub fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
     assert_eq!(a.shape(), b.shape());
     let apart: f64 = (a - b).iter().map(|v| v.abs()).sum();
-    apart / b.iter().map(|v| v.abs()).sum::<f64>()
+    apart / b.iter().map(|v| v.abs()).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 /// A folder with the Python package `onnx` and what it needs, installed with pip once.

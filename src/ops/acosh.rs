@@ -1,0 +1,12 @@
+//! `Acosh`, with derivative 1 / √(x² − 1).
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Acosh",
+    since: 9,
+    range: Range::NonNegative,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| {let x = call.x(0)?; Ok(s / (x * x - 1.0).sqrt())},
+};

@@ -1,0 +1,12 @@
+//! `Atan`, with derivative 1 / (1 + x²).
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Atan",
+    since: 9,
+    range: Range::Any,
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let x = call.x(0)?; Ok(s / (x * x + 1.0))},
+};

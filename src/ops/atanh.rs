@@ -1,0 +1,12 @@
+//! `Atanh`, with derivative 1 / (1 − x²).
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Atanh",
+    since: 9,
+    range: Range::Any,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| {let x = call.x(0)?; Ok(s / (1.0 - x * x))},
+};

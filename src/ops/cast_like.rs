@@ -1,0 +1,51 @@
+//! `CastLike`, of whose second operand only the type counts.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::{
+    graph::{Expr, Type, View},
+    onnx::DataType,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &CastLike;
+
+struct CastLike;
+
+impl Operator for CastLike {
+    fn names(&self) -> &[&'static str] {
+        &["CastLike"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        15
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input_of(node.ty(1)?.elem)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        let flows = node.ty(1)?.is_float() && node.ty(0)?.elem != DataType::Bool;
+        Ok(if flows { Kind::Movement } else { Kind::Stop })
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn depends(&self, node: View) -> bool {
+        node.is_active(0)
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s.cast(call.node.ty(wrt)?.relevance()))
+    }
+}

@@ -1,0 +1,12 @@
+//! `Celu`: x where x > 0, α (eˣᐟᵅ − 1) elsewhere, with derivative y/α + 1 there.
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Celu",
+    since: 12,
+    range: Range::Any,
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let slope = s * (call.y() / call.node.float("alpha", 1.0)? + 1.0); Ok(s.where_(call.x(0)?.greater(0.0), slope))},
+};

@@ -1,0 +1,51 @@
+//! `Clip`: cut to an interval, whose bounds were attributes until opset 11; nothing flows where it is
+//! cut.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Clip;
+
+struct Clip;
+
+impl Operator for Clip {
+    fn names(&self) -> &[&'static str] {
+        &["Clip"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        match node.is_active(1) || node.is_active(2) {
+            true => Err(Error::Unsupported { what: "Clip to computed bounds".into() }),
+            false => Ok(Kind::Activation),
+        }
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        let low = match node.opset() {
+            ..11 => node.float("min", f32::MIN).ok(),
+            _ => node.constant_float(1),
+        };
+        if low.is_some_and(|low| low >= 0.0) { Range::NonNegative } else { node.range_of(0) }
+    }
+
+    fn is_infinite(&self, _node: View, _operand: bool) -> bool {
+        false
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s.where_or(call.x(0)?.equals(call.y()), 0.0))
+    }
+}

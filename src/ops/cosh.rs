@@ -1,0 +1,12 @@
+//! `Cosh`, with derivative sinh x.
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Cosh",
+    since: 9,
+    range: Range::NonNegative,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| Ok(s * call.x(0)?.unary("Sinh")),
+};

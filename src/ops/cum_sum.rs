@@ -1,0 +1,47 @@
+//! `CumSum`, whose adjoint sums from the other end.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View, emit};
+
+pub(super) const OPERATOR: &dyn Operator = &CumSum;
+
+struct CumSum;
+
+impl Operator for CumSum {
+    fn names(&self) -> &[&'static str] {
+        &["CumSum"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        11
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Leaf)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let attributes = vec![
+            emit::int("exclusive", call.node.int("exclusive", 0)?),
+            emit::int("reverse", 1 - call.node.int("reverse", 0)?),
+        ];
+        Ok(call.emitter().emit("CumSum", &[Some(s), Some(call.raw(1)?)], attributes))
+    }
+}

@@ -1,0 +1,66 @@
+//! `DepthToSpace`: blocks of channels become blocks of pixels.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Dim, Expr, Type, View, emit};
+
+pub(super) const OPERATOR: &dyn Operator = &DepthToSpace;
+
+struct DepthToSpace;
+
+impl Operator for DepthToSpace {
+    fn names(&self) -> &[&'static str] {
+        &["DepthToSpace"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let (ty, block) = (node.ty(0)?, block(node)?);
+        let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
+            return Err(Error::Unknown { what: "a shape of four axes".into() });
+        };
+        let grow = |dim: Dim| dim.map(block == 1, |size| size.saturating_mul(block));
+        let channels = c.map(block == 1, |size| size / (block * block));
+        Ok(vec![Type::new(ty.elem, vec![n, channels, grow(h), grow(w)])])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let block = block(call.node)?;
+        if call.node.string("mode", "DCR")? == "DCR" {
+            return Ok(call.emitter().emit("SpaceToDepth", &[Some(s)], vec![emit::int("blocksize", block)]));
+        }
+        // In the other mode the channels are the outer axis, as SpaceToDepth never has them.
+        let x = call.raw(0)?;
+        let dims = [0, 2, 3].map(|axis| x.ty().dim(axis).and_then(Dim::known).unwrap_or(-1));
+        let Some(Dim::Known(channels)) = x.ty().dim(1) else {
+            return Err(Error::Unknown { what: "the number of channels".into() });
+        };
+        let outer = channels / (block * block);
+        let split = s.reshape(&[0, outer, dims[1], block, dims[2], block]);
+        Ok(split.transpose(&[0, 1, 3, 5, 2, 4]).reshape_like(x))
+    }
+}
+
+/// The side of a block.
+pub(super) fn block(node: View) -> Result<i64, Error> {
+    let block = node.int("blocksize", 0)?;
+    match (1..=1 << 15).contains(&block) {
+        true => Ok(block),
+        false => Err(Error::Attribute { name: "blocksize".into(), what: format!("is {block}") }),
+    }
+}

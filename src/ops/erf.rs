@@ -1,0 +1,13 @@
+//! `Erf`: the error function, with derivative 2/√π · exp(−x²).
+
+use super::{Operator, Range, elementwise::Elementwise};
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Erf",
+    since: 9,
+    range: Range::Any,
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let x = call.x(0)?; Ok(s * (-(x * x)).exp() * FRAC_2_SQRT_PI)},
+};

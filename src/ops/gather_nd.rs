@@ -1,0 +1,62 @@
+//! `GatherND`: parts by lists of indices.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &GatherNd;
+
+struct GatherNd;
+
+impl Operator for GatherNd {
+    fn names(&self) -> &[&'static str] {
+        &["GatherND"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        11
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let (data, indices) = (node.ty(0)?, node.ty(1)?);
+        let batch = usize::try_from(node.int("batch_dims", 0)?).unwrap_or(usize::MAX);
+        let (Some(data_dims), Some(index_dims)) = (&data.shape, &indices.shape) else {
+            return Err(Error::Unknown { what: "the shape of the indices".into() });
+        };
+        let Some((Dim::Known(depth), outer)) = index_dims.split_last() else {
+            return Err(Error::Unknown { what: "how many indices GatherND takes".into() });
+        };
+        let inner = batch.saturating_add(usize::try_from(*depth).unwrap_or(usize::MAX));
+        let Some(rest) = data_dims.get(inner..) else {
+            return Err(Error::Shapes { what: format!("{depth} indices into {} axes", data_dims.len()) });
+        };
+        Ok(vec![Type::new(data.elem, [outer, rest].concat())])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        if call.node.int("batch_dims", 0)? != 0 {
+            return Err(Error::Unsupported { what: "GatherND with batch_dims".into() });
+        }
+        if call.emitter().opset() < 16 {
+            return Err(Error::Opset { what: "the adjoint of GatherND", since: 16 });
+        }
+        let zeros = call.emitter().zeros_like(s.ty().elem, call.x(0)?);
+        Ok(zeros.scatter_nd(call.raw(1)?, s, true))
+    }
+}

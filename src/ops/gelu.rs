@@ -1,0 +1,27 @@
+//! `Gelu`: x Φ(x), with derivative Φ(x) + x φ(x), or its approximation by tanh (Hendrycks and Gimpel
+//! 2016).
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Gelu",
+    since: 20,
+    range: Range::Any,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| {
+        let x = call.x(0)?;
+        // √(2/π), and φ(0) = ½ √(2/π)
+        let scale = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+        if call.node.string("approximate", "none")? == "tanh" {
+            let squared = x * x;
+            let t = (x * (squared * 0.044_715 + 1.0) * scale).unary("Tanh");
+            let inner = (squared * (3.0 * 0.044_715) + 1.0) * scale;
+            return Ok(s * (t + 1.0 + x * (1.0 - t * t) * inner) * 0.5);
+        }
+        let cumulative = (x * FRAC_1_SQRT_2).unary("Erf") + 1.0;
+        Ok(s * (cumulative * 0.5 + x * (x * x * -0.5).exp() * (0.5 * scale)))
+    },
+};

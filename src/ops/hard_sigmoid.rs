@@ -1,0 +1,12 @@
+//! `HardSigmoid`: αx + β cut to 0…1; nothing flows where it is cut.
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "HardSigmoid",
+    since: 9,
+    range: Range::NonNegative,
+    bounded: true,
+    degree: None,
+    adjoint: |call, s| {let y = call.y(); let inside = (y - y * y).greater(0.0); Ok((s * call.node.float("alpha", 0.2)?).where_or(inside, 0.0))},
+};

@@ -1,0 +1,33 @@
+//! Operators whose results are positions, counts or codes, through which nothing flows.
+
+use super::{Error, Kind, Operator};
+use crate::{
+    graph::{Dim, Type, View},
+    onnx::DataType,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &Indices;
+
+struct Indices;
+
+impl Operator for Indices {
+    fn names(&self) -> &[&'static str] {
+        &["NonZero", "OneHot", "NonMaxSuppression"]
+    }
+
+    fn since(&self, name: &str) -> i64 {
+        if name == "NonMaxSuppression" { 10 } else { 9 }
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let list = |rank| vec![Dim::Unknown; rank];
+        Ok(vec![match node.op_type() {
+            "OneHot" => Type::new(node.ty(2)?.elem, list(node.rank(0)? + 1)),
+            _ => Type::new(DataType::Int64, list(2)),
+        }])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Stop)
+    }
+}

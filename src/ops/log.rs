@@ -1,0 +1,12 @@
+//! `Log`: ln x, with derivative 1/x.
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Log",
+    since: 9,
+    range: Range::Any,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| Ok(s / call.x(0)?),
+};

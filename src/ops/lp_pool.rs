@@ -1,0 +1,60 @@
+//! `LpPool` and `GlobalLpPool`: (Σ |x|ᵖ)¹ᐟᵖ over windows, or over all spatial axes.
+
+use super::{Call, Error, Kind, Operator, Range, global_average_pool::global, window::Window};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &LpPool;
+
+struct LpPool;
+
+impl Operator for LpPool {
+    fn names(&self) -> &[&'static str] {
+        &["LpPool", "GlobalLpPool"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        if node.op_type() == "GlobalLpPool" {
+            return global(node);
+        }
+        let x = node.ty(0)?;
+        Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Leaf)
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::NonNegative
+    }
+
+    /// `sign(x) |x|ᵖ⁻¹ ⊙ Wᵀ (s y¹⁻ᵖ)`, where `W` adds up windows; 0 where y is.
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let (x, y) = (call.x(0)?, call.y());
+        let p = call.node.int("p", 2)?;
+        let power = |v: Expr<'e>, n: i64| v.pow(v.emitter().scalar(v.ty().elem, n as f64));
+        let (slope, share) = match p {
+            1 => (x.sign(), s),
+            2 => (x, (s / y).where_or(y.greater(0.0), 0.0)),
+            p => (
+                x.sign() * power(x.abs(), p - 1),
+                (s / power(y, p - 1)).where_or(y.greater(0.0), 0.0),
+            ),
+        };
+        if call.node.op_type() == "GlobalLpPool" {
+            return Ok(slope * share);
+        }
+        let window = Window::new(call.node, None)?;
+        let Some(Dim::Known(channels)) = x.ty().dim(1) else {
+            return Err(Error::Unknown { what: "the number of channels".into() });
+        };
+        let shape = [&[channels, 1], window.kernel.as_slice()].concat();
+        let ones = call.emitter().filled(s.ty().elem, 1.0, &shape);
+        Ok(slope * window.conv_adjoint(x, ones, share, channels)?)
+    }
+}

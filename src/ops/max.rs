@@ -1,0 +1,45 @@
+//! `Max` and `Min`, of any number of operands. Operands that tie share evenly.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Max;
+
+struct Max;
+
+impl Operator for Max {
+    fn names(&self) -> &[&'static str] {
+        &["Max", "Min"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
+        // One activation against constants is a cut.
+        Ok(if activations == 1 { Kind::Activation } else { Kind::Max })
+    }
+
+    fn range(&self, node: View) -> Range {
+        let floor = (0..node.inputs().len()).any(|i| node.range_of(i) == Range::NonNegative);
+        if node.op_type() == "Max" && floor { Range::NonNegative } else { Range::AsOperands }
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let y = call.y();
+        let mut winners = Vec::with_capacity(call.arity());
+        for operand in 0..call.arity() {
+            winners.push(call.x(operand)?.equals(y).cast(s.ty().elem));
+        }
+        let ties = winners.iter().copied().reduce(|a, b| a + b);
+        let share = ties.map_or(s, |ties| s / ties);
+        (share * winners[wrt]).sum_to(call.raw(wrt)?)
+    }
+}

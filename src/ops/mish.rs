@@ -1,0 +1,14 @@
+//! `Mish`: x · t with t = tanh(ln(1 + eˣ)), with derivative t + x σ(x) (1 − t²).
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Mish",
+    since: 18,
+    range: Range::Any,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| {let x = call.x(0)?;
+        let gate = x.unary("Softplus").unary("Tanh");
+        Ok(s * (gate + x * x.sigmoid() * (1.0 - gate * gate)))},
+};

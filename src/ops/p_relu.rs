@@ -1,0 +1,34 @@
+//! `PRelu`: x where x > 0, a learned slope times x elsewhere.
+
+use super::{Call, Error, Kind, Operator};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &PRelu;
+
+struct PRelu;
+
+impl Operator for PRelu {
+    fn names(&self) -> &[&'static str] {
+        &["PRelu"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        match node.is_active(1) {
+            true => Err(Error::Unsupported { what: "PRelu with a computed slope".into() }),
+            false => Ok(Kind::Weighted),
+        }
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Ok(s.where_(call.x(0)?.greater(0.0), s * call.x(1)?))
+    }
+}

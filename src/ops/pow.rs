@@ -1,0 +1,52 @@
+//! `Pow`: xᵖ.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Pow;
+
+struct Pow;
+
+impl Operator for Pow {
+    fn names(&self) -> &[&'static str] {
+        &["Pow"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Ok(if node.is_active(1) { Kind::Leaf } else { Kind::Activation })
+    }
+
+    fn range(&self, node: View) -> Range {
+        let even = node.constant_float(1).is_some_and(|p| p % 2.0 == 0.0);
+        if even { Range::NonNegative } else { node.range_of(0) }
+    }
+
+    fn degree(&self, node: View) -> Option<f64> {
+        node.constant_float(1).filter(|_| !node.is_active(1))
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let x = call.x(0)?;
+        let p = call.x(1)?.cast(x.ty().elem);
+        let g = match (wrt, call.node.constant_float(1)) {
+            (0, Some(power)) if (power - 2.0).abs() < f64::EPSILON => s * x * 2.0,
+            (0, Some(power)) if power >= 1.0 => s * x.pow(p - 1.0) * power,
+            // The derivative at 0 is infinite for powers below 1, and taken as 0.
+            (0, _) => (s * p * x.pow(p - 1.0)).where_or(x.cast(crate::onnx::DataType::Bool), 0.0),
+            _ => {
+                let positive = x.greater(0.0);
+                (s * call.y() * x.where_or(positive, 1.0).unary("Log")).where_or(positive, 0.0)
+            }
+        };
+        g.sum_to(call.raw(wrt)?)
+    }
+}

@@ -1,0 +1,12 @@
+//! `Reciprocal`: 1/x, with derivative −1/x².
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Reciprocal",
+    since: 9,
+    range: Range::Any,
+    bounded: false,
+    degree: Some(-1.0),
+    adjoint: |call, s| {let y = call.y(); Ok(-(s * y * y))},
+};

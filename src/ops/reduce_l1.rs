@@ -1,0 +1,11 @@
+//! `ReduceL1`: Σ |x|.
+
+use super::{Kind, Operator, Range, reduce::Reduction};
+
+pub(super) const OPERATOR: &dyn Operator = &Reduction {
+    name: "ReduceL1",
+    since: 18,
+    kind: Kind::Leaf,
+    range: Range::NonNegative,
+    adjoint: |x, _, s, _| s * x.sign(),
+};

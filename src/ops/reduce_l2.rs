@@ -1,0 +1,11 @@
+//! `ReduceL2`: √Σ x², with derivative x/y, which is taken as 0 at 0.
+
+use super::{Kind, Operator, Range, reduce::Reduction};
+
+pub(super) const OPERATOR: &dyn Operator = &Reduction {
+    name: "ReduceL2",
+    since: 18,
+    kind: Kind::Leaf,
+    range: Range::NonNegative,
+    adjoint: |x, _, s, y| (s / y).where_or(y.greater(0.0), 0.0) * x,
+};

@@ -1,0 +1,11 @@
+//! `ReduceLogSum`: ln Σ x, with derivative 1 / Σ x.
+
+use super::{Kind, Operator, Range, reduce::Reduction};
+
+pub(super) const OPERATOR: &dyn Operator = &Reduction {
+    name: "ReduceLogSum",
+    since: 18,
+    kind: Kind::Leaf,
+    range: Range::Any,
+    adjoint: |x, _, s, y| (s / y.exp()).expand_like(x),
+};

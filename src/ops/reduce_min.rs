@@ -1,0 +1,14 @@
+//! `ReduceMin`. Elements that tie for the smallest share evenly.
+
+use super::{Kind, Operator, Range, reduce::Reduction};
+
+pub(super) const OPERATOR: &dyn Operator = &Reduction {
+    name: "ReduceMin",
+    since: 18,
+    kind: Kind::Max,
+    range: Range::AsOperands,
+    adjoint: |x, axes, s, y| {
+        let ties = x.equals(y).cast(s.ty().elem);
+        s * (ties / ties.sum(axes, true))
+    },
+};

@@ -1,0 +1,148 @@
+//! `Resize`, and `Upsample` before it: interpolation, which is linear in its operand and one axis at a
+//! time.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::{
+    graph::{Dim, Expr, Type, View, axis},
+    onnx::Tensor,
+};
+
+pub(super) const OPERATOR: &dyn Operator = &Resize;
+
+struct Resize;
+
+impl Operator for Resize {
+    fn names(&self) -> &[&'static str] {
+        &["Resize", "Upsample"]
+    }
+
+    fn since(&self, name: &str) -> i64 {
+        if name == "Resize" { 10 } else { 9 }
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let mut ty = node.ty(0)?.clone();
+        let axes = axes(node)?;
+        let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
+        let stretches = node.string("keep_aspect_ratio_policy", "stretch")? == "stretch";
+        for (i, &axis) in axes.iter().enumerate() {
+            let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
+            *dim = match (scales.as_ref().and_then(|s| s.get(i)), sizes.and_then(|s| s.get(i))) {
+                (_, Some(&size)) if stretches => size,
+                (Some(&scale), None) => {
+                    dim.map((scale - 1.0).abs() < f64::EPSILON, |n| (n as f64 * scale) as i64)
+                }
+                _ => Dim::Unknown,
+            };
+        }
+        Ok(vec![ty])
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        if node.string("keep_aspect_ratio_policy", "stretch")? != "stretch" {
+            return Err(Error::Unsupported { what: "Resize that keeps the aspect ratio".into() });
+        }
+        Ok(Kind::Leaf)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        match node.string("mode", "nearest") {
+            Ok("nearest" | "linear") => node.range_of(0),
+            _ => Range::Any,
+        }
+    }
+
+    /// What an interpolation makes of the identity is its matrix, whatever its mode and convention:
+    /// each axis is multiplied by that of its own.
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let (node, x) = (call.node, call.raw(0)?);
+        let crops = node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize";
+        let scales = scales(node);
+        let mut out = s;
+        for (i, axis) in axes(node)?.into_iter().enumerate() {
+            let scale = scales.as_ref().and_then(|scales| scales.get(i).copied());
+            let same = scale.is_some_and(|scale| (scale - 1.0).abs() < f64::EPSILON)
+                || scale.is_none() && x.ty().dim(axis) == s.ty().dim(axis);
+            if !same || crops {
+                out = out.times_along(axis, matrix(call, i, axis, scale, s)?)?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The operator on the identity along the `i`-th resized axis.
+fn matrix<'e>(
+    call: &Call<'_, 'e>,
+    i: usize,
+    axis: usize,
+    scale: Option<f64>,
+    s: Expr<'e>,
+) -> Result<Expr<'e>, Error> {
+    let (node, emitter, x) = (call.node, call.emitter(), call.raw(0)?);
+    let identity = x.identity_along(axis, s.ty().elem)?;
+    let one = emitter.floats(crate::onnx::DataType::Float, &[1.0]);
+    let pair = |first, second| Expr::concat(&[first, second], 0);
+    let scales = match (scale, scales_operand(node)) {
+        (Some(scale), _) => Some(emitter.floats(crate::onnx::DataType::Float, &[1.0, scale])),
+        (None, Some(operand)) => pair(one, call.raw(operand)?.element(i)),
+        (None, None) => None,
+    };
+    let mut attributes = node.attributes().to_vec();
+    attributes.retain(|a| {
+        !matches!(a.name(), "axes" | "scales" | "keep_aspect_ratio_policy" | "extrapolation_value")
+    });
+    if node.opset() < 11 {
+        let op_type = call.op_type()?;
+        return Ok(emitter.emit(op_type, &[Some(identity), scales], attributes));
+    }
+    let roi = match node.input(1) {
+        Some(_) if node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize" => {
+            let (roi, count) = (call.raw(1)?, axes(node)?.len());
+            let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
+            Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)
+        }
+        _ => Some(emitter.floats(crate::onnx::DataType::Float, &[])),
+    };
+    let sizes = if scales.is_none() { pair(x.size(axis), s.size(axis)) } else { None };
+    // Until opset 13 scales are no option, but may be empty.
+    let none = || (node.opset() < 13).then(|| emitter.floats(crate::onnx::DataType::Float, &[]));
+    Ok(emitter.emit("Resize", &[Some(identity), roi, scales.or_else(none), sizes], attributes))
+}
+
+/// The axes that are resized, in the order of the scales or sizes.
+fn axes(node: View) -> Result<Vec<usize>, Error> {
+    let rank = node.rank(0)?;
+    match node.ints("axes")? {
+        Some(axes) => axes.iter().map(|&a| axis(a, rank)).collect(),
+        None => Ok((0..rank).collect()),
+    }
+}
+
+fn scales_operand(node: View) -> Option<usize> {
+    let operand = if node.opset() < 11 { 1 } else { 2 };
+    // An empty list stands for none.
+    let given = |&i: &usize| {
+        node.input(i).is_some_and(|v| node.graph().ty(v).dim(0) != Some(Dim::Known(0)))
+    };
+    Some(operand).filter(given)
+}
+
+fn sizes_operand(node: View) -> Option<usize> {
+    Some(3).filter(|&i| node.opset() >= 11 && node.input(i).is_some())
+}
+
+/// The scales, if they are constants.
+fn scales(node: View) -> Option<Vec<f64>> {
+    let tensor = node.graph().tensor(node.input(scales_operand(node)?)?)?;
+    Tensor::new(tensor, node.graph().external()).floats()
+}

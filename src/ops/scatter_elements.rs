@@ -1,0 +1,65 @@
+//! `ScatterElements`, `Scatter` until opset 11: elements of lists along an axis are replaced, or added
+//! to.
+
+use super::{Call, Error, Kind, Operator};
+use crate::graph::{Expr, Type, View, emit};
+
+pub(super) const OPERATOR: &dyn Operator = &ScatterElements;
+
+struct ScatterElements;
+
+impl Operator for ScatterElements {
+    fn names(&self) -> &[&'static str] {
+        &["ScatterElements", "Scatter"]
+    }
+
+    fn since(&self, name: &str) -> i64 {
+        if name == "Scatter" { 9 } else { 11 }
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand != 1
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let adds = adds(call.node)?;
+        let indices = call.raw(1)?;
+        let along = call.node.axis("axis", 0, call.node.rank(0)?)?;
+        match (wrt, adds) {
+            (0, true) => Ok(s),
+            (0, false) => {
+                let zeros = call.emitter().zeros_like(s.ty().elem, indices);
+                Ok(s.scatter(indices, zeros, along, false))
+            }
+            _ if call.emitter().opset() < 11 => {
+                Err(Error::Opset { what: "gathering what was scattered", since: 11 })
+            }
+            _ => {
+                let axis = vec![emit::int("axis", along as i64)];
+                Ok(call.emitter().emit("GatherElements", &[Some(s), Some(indices)], axis))
+            }
+        }
+    }
+}
+
+/// Whether what is scattered is added, not put in the place of what is there.
+pub(super) fn adds(node: View) -> Result<bool, Error> {
+    match node.string("reduction", "none")? {
+        "none" => Ok(false),
+        "add" => Ok(true),
+        other => Err(Error::Unsupported { what: format!("{} with the reduction {other}", node.op_type()) }),
+    }
+}

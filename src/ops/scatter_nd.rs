@@ -1,0 +1,47 @@
+//! `ScatterND`: parts by lists of indices are replaced, or added to.
+
+use super::{Call, Error, Kind, Operator, scatter_elements::adds};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &ScatterNd;
+
+struct ScatterNd;
+
+impl Operator for ScatterNd {
+    fn names(&self) -> &[&'static str] {
+        &["ScatterND"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        11
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand != 1
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let indices = call.raw(1)?;
+        match (wrt, adds(call.node)?) {
+            (0, true) => Ok(s),
+            (0, false) => {
+                let zeros = call.emitter().zeros_like(s.ty().elem, call.x(2)?);
+                Ok(s.scatter_nd(indices, zeros, false))
+            }
+            _ => Ok(call.emitter().emit("GatherND", &[Some(s), Some(indices)], vec![])),
+        }
+    }
+}

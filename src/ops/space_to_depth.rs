@@ -1,0 +1,46 @@
+//! `SpaceToDepth`: blocks of pixels become blocks of channels.
+
+use super::{Call, Error, Kind, Operator, Range, depth_to_space::block};
+use crate::graph::{Dim, Expr, Type, View, emit};
+
+pub(super) const OPERATOR: &dyn Operator = &SpaceToDepth;
+
+struct SpaceToDepth;
+
+impl Operator for SpaceToDepth {
+    fn names(&self) -> &[&'static str] {
+        &["SpaceToDepth"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let (ty, block) = (node.ty(0)?, block(node)?);
+        let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
+            return Err(Error::Unknown { what: "a shape of four axes".into() });
+        };
+        let shrink = |dim: Dim| dim.map(block == 1, |size| size / block);
+        let channels = c.map(block == 1, |size| size.saturating_mul(block * block));
+        Ok(vec![Type::new(ty.elem, vec![n, channels, shrink(h), shrink(w)])])
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let attributes = vec![emit::int("blocksize", block(call.node)?)];
+        Ok(call.emitter().emit("DepthToSpace", &[Some(s)], attributes))
+    }
+}

@@ -1,0 +1,38 @@
+//! `Sum` and `Mean`, of any number of operands.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Sum;
+
+struct Sum;
+
+impl Operator for Sum {
+    fn names(&self) -> &[&'static str] {
+        &["Sum", "Mean"]
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
+        // As `Add`: with constants it is a shift, which a mean scales too.
+        Ok(if activations == 1 && node.inputs().len() > 1 { Kind::Affine } else { Kind::Sum })
+    }
+
+    fn range(&self, _node: View) -> Range {
+        Range::AsOperands
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let s = if call.op_type()? == "Mean" { s / call.arity() as f64 } else { s };
+        s.sum_to(call.raw(wrt)?)
+    }
+}

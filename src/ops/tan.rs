@@ -1,0 +1,12 @@
+//! `Tan`, with derivative 1 + y².
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "Tan",
+    since: 9,
+    range: Range::Any,
+    bounded: false,
+    degree: None,
+    adjoint: |call, s| {let y = call.y(); Ok(s + s * y * y)},
+};

@@ -1,0 +1,12 @@
+//! `ThresholdedRelu`: x where x > α, 0 elsewhere.
+
+use super::{Operator, Range, elementwise::Elementwise};
+
+pub(super) const OPERATOR: &dyn Operator = &Elementwise {
+    name: "ThresholdedRelu",
+    since: 10,
+    range: Range::Any,
+    bounded: false,
+    degree: Some(1.0),
+    adjoint: |call, s| {let above = call.x(0)?.greater(call.node.float("alpha", 1.0)?); Ok(s.where_or(above, 0.0))},
+};

@@ -1,0 +1,45 @@
+//! `Trilu`: a triangle of each matrix, zeros elsewhere.
+
+use super::{Call, Error, Kind, Operator, Range};
+use crate::graph::{Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Trilu;
+
+struct Trilu;
+
+impl Operator for Trilu {
+    fn names(&self) -> &[&'static str] {
+        &["Trilu"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        14
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Ok(Kind::Movement)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn range(&self, node: View) -> Range {
+        node.range_of(0)
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        let attributes = call.node.attributes().to_vec();
+        let k = call.raw(1).ok();
+        Ok(call.emitter().emit("Trilu", &[Some(s), k], attributes))
+    }
+}

@@ -204,6 +204,12 @@ fn an_operator_without_a_rule_is_an_error_or_a_cut() {
 }
 
 #[test]
+fn the_readme_lists_the_operators_there_are() {
+    let table = abslrp(&std::env::temp_dir(), &["inspect", "--operators"]);
+    assert!(include_str!("../README.md").contains(text(&table.stdout).trim_end()));
+}
+
+#[test]
 fn without_onnx_runtime_there_is_one_clear_error() {
     let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());

@@ -16,7 +16,11 @@ use super::{Explain, Failure, Report};
 #[derive(clap::Args)]
 pub struct Args {
     /// The model
-    model: PathBuf,
+    #[arg(required_unless_present = "operators")]
+    model: Option<PathBuf>,
+    /// List all operators and the operator set since which each is supported
+    #[arg(long, conflicts_with = "model")]
+    operators: bool,
     #[command(flatten)]
     explain: Explain,
     /// Write the plan as JSON
@@ -26,10 +30,11 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<Report, Failure> {
-        let model = Model::open(&self.model)?;
-        let graph = Graph::new(&model).map_err(Failure::lrp(&self.model))?;
+        let Some(path) = self.model else { return Ok(operators(self.json)) };
+        let model = Model::open(&path)?;
+        let graph = Graph::new(&model).map_err(Failure::lrp(&path))?;
         let options: lrp::Options = self.explain.into();
-        let plan = Plan::new(&graph, &options).map_err(Failure::lrp(&self.model))?;
+        let plan = Plan::new(&graph, &options).map_err(Failure::lrp(&path))?;
 
         let mut text = String::new();
         let explained = graph.name(plan.explained.value);
@@ -37,7 +42,7 @@ impl Args {
         let _ = writeln!(
             text,
             "{}: ir {}, opset {}; explains {explained}: {ty} with {}",
-            self.model.display(),
+            path.display(),
             graph.ir_version(),
             graph.opset(),
             options.rule
@@ -75,14 +80,46 @@ impl Args {
         if !stops.is_empty() {
             let _ = writeln!(text, "nothing flows through: {}", stops.join(", "));
         }
-        let check = plan.check(&graph, &options);
-        if let (Err(error), true) = (&check, problems.is_empty()) {
-            let _ = writeln!(text, "{error}");
-        }
+        let explained_model = lrp::explain(&model, &options);
+        let cost = match &explained_model {
+            Ok(explanation) => {
+                let lrp::Summary { multiply_adds: (plain, whole), nodes, added_bytes, .. } =
+                    explanation.summary;
+                let _ = writeln!(
+                    text,
+                    "cost: {added_bytes} bytes and {} nodes more; {plain:.3e} multiply-adds become \
+                     {whole:.3e} ({:.2} ×)",
+                    nodes.1,
+                    whole / plain.max(1.0)
+                );
+                json!({ "added_bytes": added_bytes, "multiply_adds": [plain, whole] })
+            }
+            Err(error) => {
+                if problems.is_empty() {
+                    let _ = writeln!(text, "{error}");
+                }
+                serde_json::Value::Null
+            }
+        };
         let json = json!({
-            "model": self.model, "explained": explained, "options": options, "units": units,
+            "cost": cost, "model": path, "explained": explained, "options": options, "units": units,
             "kinds": kinds, "passes": passes, "inputs": inputs, "unsupported": problems, "stops": stops,
         });
-        Ok(Report { text, json, as_json: self.json, holds: check.is_ok() })
+        Ok(Report { text, json, as_json: self.json, holds: explained_model.is_ok() })
     }
+}
+
+/// The table of operators.
+fn operators(as_json: bool) -> Report {
+    let mut since: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for (name, opset) in abslrp::ops::table() {
+        since.entry(opset).or_default().push(name);
+    }
+    let mut text = String::from("| since opset | operators |\n|---|---|\n");
+    for (opset, names) in &since {
+        let _ = writeln!(text, "| {opset} | {} |", names.join(", "));
+    }
+    let _ = writeln!(text, "| fused, `com.microsoft` | {} |", abslrp::ops::FUSED.join(", "));
+    let json = json!({ "operators": abslrp::ops::table(), "fused": abslrp::ops::FUSED });
+    Report { text, json, as_json, holds: true }
 }

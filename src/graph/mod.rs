@@ -339,6 +339,12 @@ impl Graph {
         }
     }
 
+    /// The multiply-adds of the products of all nodes, with unknown sizes counted as 1.
+    pub fn multiply_adds(&self) -> f64 {
+        let views = self.nodes().map(|node| self.view(node));
+        views.filter_map(|view| Some(view.operator()?.multiply_adds(view))).sum()
+    }
+
     /// The files that hold the source's external tensors.
     pub fn external(&self) -> &External {
         &self.external

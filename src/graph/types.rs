@@ -63,6 +63,12 @@ impl Type {
         self.shape.as_ref()?.get(axis).copied()
     }
 
+    /// The number of elements, with unknown sizes counted as 1.
+    pub fn least_count(&self) -> f64 {
+        let dims = self.shape.iter().flatten();
+        dims.map(|d| d.known().map_or(1.0, |n| n as f64)).product()
+    }
+
     /// The number of elements, if all sizes are known.
     pub fn count(&self) -> Option<i64> {
         self.shape.as_ref()?.iter().try_fold(1i64, |n, d| n.checked_mul(d.known()?))

@@ -14,6 +14,8 @@ pub use plan::Plan;
 pub use target::Explained;
 pub use units::Unit;
 
+use prost::Message;
+
 use crate::{
     graph::{self, Emitter, Graph, NodeIndex, Output, Value},
     onnx::{Addition, Model},
@@ -299,6 +301,11 @@ pub struct Summary {
     pub units: usize,
     /// The numbers of nodes in the source and added.
     pub nodes: (usize, usize),
+    /// The multiply-adds of all products of the source and of the explained model, with unknown sizes
+    /// counted as 1. Products of constants, which runtimes fold, are among them.
+    pub multiply_adds: (f64, f64),
+    /// The size of what is added, in bytes.
+    pub added_bytes: usize,
 }
 
 /// Explains a model.
@@ -342,6 +349,9 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
         cut,
         units: plan.units.len(),
         nodes: (model.graph().node.len(), addition.nodes.len()),
+        multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),
+        added_bytes: addition.nodes.iter().map(Message::encoded_len).sum::<usize>()
+            + addition.initializers.iter().map(Message::encoded_len).sum::<usize>(),
     };
     addition.metadata = metadata::record(model, &addition, &summary);
     Ok(Explanation { addition, summary })

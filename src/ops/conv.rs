@@ -34,6 +34,11 @@ impl Operator for Conv {
         Range::AsOperands
     }
 
+    fn multiply_adds(&self, node: View) -> f64 {
+        let Ok(w) = node.ty(1) else { return 0.0 };
+        node.output().least_count() * w.least_count() / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
+    }
+
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }

@@ -36,6 +36,11 @@ impl Operator for ConvTranspose {
         Range::AsOperands
     }
 
+    fn multiply_adds(&self, node: View) -> f64 {
+        let Ok(w) = node.ty(1) else { return 0.0 };
+        node.ty(0).map_or(0.0, |x| x.least_count()) * w.least_count() / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
+    }
+
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }

@@ -12,6 +12,10 @@ impl Operator for DequantizeLinear {
         &["DequantizeLinear"]
     }
 
+    fn since(&self, _name: &str) -> i64 {
+        10
+    }
+
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         Ok(vec![node.ty(0)?.with(node.ty(1)?.elem)])
     }

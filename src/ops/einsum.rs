@@ -80,6 +80,19 @@ impl Operator for Einsum {
         }
     }
 
+    fn multiply_adds(&self, node: View) -> f64 {
+        let Ok(equation) = Equation::read(node) else { return 0.0 };
+        let mut sizes: BTreeMap<char, f64> = BTreeMap::new();
+        for (operand, labels) in equation.operands.iter().enumerate() {
+            let dims = node.ty(operand).ok().and_then(|ty| ty.shape.clone()).unwrap_or_default();
+            if !labels.contains('.') {
+                let known = dims.iter().map(|d| d.known().map_or(1.0, |n| n as f64));
+                sizes.extend(labels.chars().zip(known));
+            }
+        }
+        sizes.values().product()
+    }
+
     /// The sum over all labels but the operand's own, with `s` in its place.
     fn adjoint<'e>(
         &self,

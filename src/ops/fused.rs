@@ -14,6 +14,20 @@ use crate::{
     },
 };
 
+/// The fused operators that are known, in the domain `com.microsoft` or without one.
+pub const NAMES: &[&str] = &[
+    "BiasGelu",
+    "FastGelu",
+    "FusedConv",
+    "FusedGemm",
+    "FusedMatMul",
+    "Gelu",
+    "QuickGelu",
+    "SimplifiedLayerNormalization",
+    "SkipLayerNormalization",
+    "SkipSimplifiedLayerNormalization",
+];
+
 /// The nodes that a fused operator stands for; `None` for any other. `types` are those of its
 /// operands.
 pub fn body(call: &NodeProto, types: &[Option<&Type>], opset: i64) -> Option<Body> {

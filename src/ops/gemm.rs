@@ -49,6 +49,14 @@ impl Operator for Gemm {
         Range::AsOperands
     }
 
+    fn multiply_adds(&self, node: View) -> f64 {
+        let inner = || {
+            let [turned, _] = transposed(node).ok()?;
+            node.ty(0).ok()?.dim(usize::from(!turned))?.known()
+        };
+        node.output().least_count() * inner().map_or(1.0, |n| n as f64)
+    }
+
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }

@@ -56,6 +56,11 @@ impl Operator for MatMul {
         Range::AsOperands
     }
 
+    fn multiply_adds(&self, node: View) -> f64 {
+        let inner = node.ty(0).ok().and_then(|a| a.shape.as_ref()?.last()?.known());
+        node.output().least_count() * inner.map_or(1.0, |n| n as f64)
+    }
+
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }

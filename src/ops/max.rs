@@ -1,7 +1,7 @@
 //! `Max` and `Min`, of any number of operands. Operands that tie share evenly.
 
 use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Max;
 
@@ -20,6 +20,15 @@ impl Operator for Max {
         let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
         // One activation against constants is a cut.
         Ok(if activations == 1 { Kind::Activation } else { Kind::Max })
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        let largest = node.op_type() == "Max";
+        node.fold(|a, b| match (a, b) {
+            (Dim::Known(a), Dim::Known(b)) => Dim::Known(if largest { a.max(b) } else { a.min(b) }),
+            _ => Dim::Unknown,
+        })
+        .filter(|_| node.inputs().len() == 2)
     }
 
     fn range(&self, node: View) -> Range {

@@ -7,7 +7,10 @@
 //!
 //! To add an operator: write its file, add its word to the list below, add a fixture.
 
+use std::collections::BTreeMap;
+
 pub use call::{Call, Group};
+pub use fused::NAMES as FUSED;
 
 use crate::graph::{Dim, Expr, Type, Value, View};
 
@@ -28,12 +31,12 @@ macro_rules! operators {
 
 operators! {
     abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
-    cast_like celu clip compare compress concat constant control_flow conv conv_transpose cos
-    cosh cum_sum depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten
-    gather gather_elements gather_nd gelu gemm global_average_pool global_max_pool
-    group_normalization hard_sigmoid hard_swish identity indices instance_normalization
-    layer_normalization leaky_relu log log_softmax lp_normalization lp_pool lrn matmul max
-    max_pool mean_variance_normalization mish mul neg p_relu pad pow random range reciprocal
+    cast_like celu clip compare compress concat constant conv conv_transpose cos cosh cum_sum
+    depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten gather
+    gather_elements gather_nd gelu gemm global_average_pool global_max_pool group_normalization
+    hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
+    leaky_relu log log_softmax lp_normalization lp_pool lrn matmul max max_pool
+    mean_variance_normalization mish mod_ mul neg p_relu pad pow random range reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
     rms_normalization scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
@@ -44,6 +47,13 @@ operators! {
 /// The operator of that name, if it is known.
 pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
     ALL.iter().copied().find(|op| domain.is_empty() && op.names().contains(&op_type))
+}
+
+/// All operators, with the operator set since which each is supported: the one it came with, or 9.
+pub fn table() -> BTreeMap<&'static str, i64> {
+    let names =
+        |op: &'static dyn Operator| op.names().iter().map(move |name| (*name, op.since(name)));
+    ALL.iter().copied().flat_map(names).collect()
 }
 
 /// What can be wrong with a use of an operator, or be missing to differentiate it.
@@ -216,6 +226,12 @@ pub trait Operator: Sync {
     /// Whether elements of the output may be infinite, if those of an operand may.
     fn is_infinite(&self, _node: View, operand: bool) -> bool {
         operand
+    }
+
+    /// The multiply-adds of a product, with unknown sizes counted as 1; 0 for what reads and writes
+    /// more than it computes.
+    fn multiply_adds(&self, _node: View) -> f64 {
+        0.0
     }
 
     /// What a constant operand of a weighted operation is.

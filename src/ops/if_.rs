@@ -1,0 +1,23 @@
+//! `If` with a condition that the input decides, which relevance does not cross. Where the condition is
+//! known, the branch that is taken stands for it.
+
+use super::{Error, Kind, Operator};
+use crate::graph::{Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &If;
+
+struct If;
+
+impl Operator for If {
+    fn names(&self) -> &[&'static str] {
+        &["If"]
+    }
+
+    fn infer(&self, _node: View) -> Result<Vec<Type>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn kind(&self, _node: View) -> Result<Kind, Error> {
+        Err(Error::Unsupported { what: "an If whose branch is chosen at run time".into() })
+    }
+}

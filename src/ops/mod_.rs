@@ -1,0 +1,46 @@
+//! `Mod`: what a division leaves over, which grows as its first operand does.
+
+use super::{Call, Error, Kind, Operator};
+use crate::graph::{Dim, Expr, Type, View};
+
+pub(super) const OPERATOR: &dyn Operator = &Mod;
+
+struct Mod;
+
+impl Operator for Mod {
+    fn names(&self) -> &[&'static str] {
+        &["Mod"]
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        10
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.elementwise(0)
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        match node.is_active(1) {
+            true => Err(Error::Unsupported { what: "Mod by an activation".into() }),
+            false => Ok(Kind::Activation),
+        }
+    }
+
+    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+        // Of sizes, which are not negative: the conventions for signs agree.
+        node.fold(|a, b| match (a, b) {
+            (Dim::Known(a @ 0..), Dim::Known(b @ 1..)) => Dim::Known(a % b),
+            _ => Dim::Unknown,
+        })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        s.sum_to(call.raw(wrt)?)
+    }
+}

@@ -339,6 +339,19 @@ impl<'e> Expr<'e> {
         self.unary("Sigmoid")
     }
 
+    /// x, cut to −bound … bound; float64, which has room, is left as it is.
+    pub fn saturate(self, bound: f64) -> Self {
+        if self.ty().elem == DataType::Double {
+            return self;
+        }
+        if self.emitter.opset() < 11 {
+            let bounds = vec![float("max", bound as f32), float("min", -bound as f32)];
+            return self.emitter.emit("Clip", &[Some(self)], bounds);
+        }
+        let bounds = [Some(self), Some(self.scalar(-bound)), Some(self.scalar(bound))];
+        self.emitter.emit("Clip", &bounds, vec![])
+    }
+
     /// x = y, as booleans
     pub fn equals(self, other: Self) -> Self {
         if self.ty().is_float() && self.emitter.opset() < 11 {

@@ -143,7 +143,7 @@ impl<'g> View<'g> {
     pub fn fold(self, f: impl Fn(Dim, Dim) -> Dim) -> Option<Vec<Dim>> {
         let (a, b) = (self.contents(0)?, self.contents(1)?);
         let at = |list: &[Dim], i: usize| if list.len() == 1 { list[0] } else { list[i] };
-        let length = a.len().max(b.len());
+        let length = if a.len() == 1 { b.len() } else { a.len() };
         let same = self.ty(0).ok()?.shape == self.ty(1).ok()?.shape;
         let fits = a.len() == 1 || b.len() == 1 || same;
         fits.then(|| (0..length).map(|i| f(at(a, i), at(b, i))).collect())

@@ -69,7 +69,7 @@ impl Operator for Concat {
         let mut add = |operand: usize| -> Result<Expr<'e>, Error> {
             let part = call.raw(operand)?;
             match part.ty().dim(along) {
-                Some(Dim::Known(n)) => known += n,
+                Some(Dim::Known(n)) => known = i64::saturating_add(known, n),
                 _ => {
                     let size = part.size(along);
                     computed = Some(computed.map_or(size, |sum: Expr<'e>| sum + size));

@@ -1,6 +1,9 @@
 //! `Conv`, over any number of spatial axes.
 
-use super::{Call, Error, Kind, Linear, Operator, Range, Role, window::Window};
+use super::{
+    Call, Error, Kind, Linear, Operator, Range, Role,
+    window::{Window, groups},
+};
 use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Conv;
@@ -14,6 +17,7 @@ impl Operator for Conv {
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         let weights = node.ty(1)?;
+        groups(node, node.ty(0)?.dim(1), weights.dim(1))?;
         let channels = weights.dim(0).unwrap_or(Dim::Unknown);
         Ok(window(node)?.output(node.ty(0)?, channels))
     }

@@ -1,6 +1,9 @@
 //! `ConvTranspose`: the adjoint of a convolution, as a layer of its own.
 
-use super::{Call, Error, Kind, Linear, Operator, Range, Role, window::Window};
+use super::{
+    Call, Error, Kind, Linear, Operator, Range, Role,
+    window::{Window, groups},
+};
 use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &ConvTranspose;
@@ -14,7 +17,7 @@ impl Operator for ConvTranspose {
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         let channels = node.ty(1)?.dim(1).unwrap_or(Dim::Unknown);
-        let group = node.int("group", 1)?;
+        let group = groups(node, None, None)?;
         let channels = channels.map(group == 1, |n| n.saturating_mul(group));
         let (window, output_padding) = Window::transposed(node)?;
         Ok(window.transposed_output(node.ty(0)?, channels, &output_padding))

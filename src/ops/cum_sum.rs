@@ -40,7 +40,7 @@ impl Operator for CumSum {
     ) -> Result<Expr<'e>, Error> {
         let attributes = vec![
             emit::int("exclusive", call.node.int("exclusive", 0)?),
-            emit::int("reverse", 1 - call.node.int("reverse", 0)?),
+            emit::int("reverse", (call.node.int("reverse", 0)? == 0).into()),
         ];
         Ok(call.emitter().emit("CumSum", &[Some(s), Some(call.raw(1)?)], attributes))
     }

@@ -17,6 +17,9 @@ impl Operator for DepthToSpace {
         let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
             return Err(Error::Unknown { what: "a shape of four axes".into() });
         };
+        if c.known().is_some_and(|c| c % (block * block) != 0) {
+            return Err(Error::Shapes { what: format!("blocks of {block} × {block} of channels") });
+        }
         let grow = |dim: Dim| dim.map(block == 1, |size| size.saturating_mul(block));
         let channels = c.map(block == 1, |size| size / (block * block));
         Ok(vec![Type::new(ty.elem, vec![n, channels, grow(h), grow(w)])])

@@ -39,6 +39,9 @@ impl Operator for GlobalAveragePool {
 pub(super) fn global(node: View) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let Some(shape) = &ty.shape else { return Ok(Vec::new()) };
+    if shape.len() < 3 {
+        return Err(Error::Shapes { what: "a pool over no spatial axes".into() });
+    }
     let dim = |(axis, &dim)| if axis < 2 { dim } else { Dim::Known(1) };
     Ok(vec![Type::new(ty.elem, shape.iter().enumerate().map(dim).collect())])
 }

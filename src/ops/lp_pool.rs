@@ -20,8 +20,11 @@ impl Operator for LpPool {
         Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Leaf)
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        match node.int("p", 2)? {
+            1..=1024 => Ok(Kind::Leaf),
+            p => Err(Error::Attribute { name: "p".into(), what: format!("is {p}") }),
+        }
     }
 
     fn range(&self, _node: View) -> Range {

@@ -88,6 +88,9 @@ fn sliding<'e>(
     let emitter = s.emitter();
     let elem = x.ty().elem;
     let places = window.count() as usize;
+    if places > 1024 {
+        return Err(Error::Unsupported { what: format!("an overlapping window of {places} elements") });
+    }
     let mut picks = vec![0.0; places * places];
     picks.iter_mut().step_by(places + 1).for_each(|pick| *pick = 1.0);
     let kernel: Vec<_> = [places, 1]

@@ -46,6 +46,6 @@ impl Operator for Mul {
         wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        (s * call.x(1 - wrt)?).sum_to(call.raw(wrt)?)
+        (s * call.x(usize::from(wrt == 0))?).sum_to(call.raw(wrt)?)
     }
 }

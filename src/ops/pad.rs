@@ -121,7 +121,8 @@ fn pads(node: View) -> Result<(Vec<i64>, Vec<i64>), Error> {
         Some(_) => node.constant_ints(3).ok_or_else(|| unknown("the axes of Pad"))?,
         None => (0..rank as i64).collect(),
     };
-    if stated.len() != 2 * axes.len() {
+    let possible = stated.iter().all(|n| (-(1 << 31)..=1 << 31).contains(n));
+    if stated.len() != 2 * axes.len() || !possible {
         return Err(Error::Shapes { what: format!("pads {stated:?} for {} axes", axes.len()) });
     }
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);

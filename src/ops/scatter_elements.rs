@@ -18,6 +18,12 @@ impl Operator for ScatterElements {
     }
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let (indices, updates) = (node.ty(1)?, node.ty(2)?);
+        let dims = indices.shape.iter().flatten().zip(updates.shape.iter().flatten());
+        let same = dims.into_iter().all(|(a, b)| a == b || a.known().is_none() || b.known().is_none());
+        if !same || indices.rank() != updates.rank() {
+            return Err(Error::Shapes { what: "updates that are not as many as the indices".into() });
+        }
         node.like_input()
     }
 

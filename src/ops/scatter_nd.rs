@@ -17,6 +17,14 @@ impl Operator for ScatterNd {
     }
 
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        let (data, indices, updates) = (node.ty(0)?, node.ty(1)?, node.ty(2)?);
+        let depth = indices.shape.as_ref().and_then(|dims| dims.last()?.known());
+        if let (Some(data), Some(outer), Some(depth), Some(updates)) =
+            (data.rank(), indices.rank(), depth, updates.rank())
+            && (outer + data) as i64 - 1 - depth != updates as i64
+        {
+            return Err(Error::Shapes { what: format!("updates of {updates} axes") });
+        }
         node.like_input()
     }
 

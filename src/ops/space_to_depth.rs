@@ -17,6 +17,9 @@ impl Operator for SpaceToDepth {
         let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
             return Err(Error::Unknown { what: "a shape of four axes".into() });
         };
+        if [h, w].iter().any(|dim| dim.known().is_some_and(|n| n % block != 0)) {
+            return Err(Error::Shapes { what: format!("blocks of {block} × {block} pixels") });
+        }
         let shrink = |dim: Dim| dim.map(block == 1, |size| size / block);
         let channels = c.map(block == 1, |size| size.saturating_mul(block * block));
         Ok(vec![Type::new(ty.elem, vec![n, channels, shrink(h), shrink(w)])])

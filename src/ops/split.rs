@@ -36,8 +36,18 @@ impl Operator for Split {
                 (0..pieces).map(size).collect()
             }
         };
-        if sizes.len() != pieces {
-            return Err(Error::Shapes { what: format!("{} sizes of {pieces} pieces", sizes.len()) });
+        let known: Option<Vec<_>> = sizes.iter().map(|d| d.known()).collect();
+        let sum = known.as_deref().map(|sizes| {
+            sizes.iter().try_fold(0i64, |sum, &n| sum.checked_add(n).filter(|_| n >= 0))
+        });
+        let whole = match (sum, total) {
+            (Some(None), _) => false,
+            (Some(Some(sum)), Dim::Known(total)) => sum == total,
+            _ => true,
+        };
+        if sizes.len() != pieces || !whole {
+            let what = format!("{pieces} pieces of the sizes {sizes:?} of an axis of {total:?}");
+            return Err(Error::Shapes { what });
         }
         let piece = |size| {
             let mut piece = ty.clone();

@@ -22,7 +22,8 @@ impl Operator for Where {
 
     fn fold(&self, node: View) -> Option<Vec<Dim>> {
         let (taken, a, b) = (node.constant_ints(0)?, node.contents(1)?, node.contents(2)?);
-        let length = taken.len().max(a.len()).max(b.len());
+        let lengths = [taken.len(), a.len(), b.len()];
+        let length = lengths.into_iter().find(|&n| n != 1).unwrap_or(1);
         let fits = |n: usize| n == length || n == 1;
         let at = |n: usize, i: usize| if n == 1 { 0 } else { i };
         let choose = |i| match taken[at(taken.len(), i)] {

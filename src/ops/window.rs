@@ -14,6 +14,22 @@ fn bad_padding(auto_pad: &str) -> Error {
     bad("auto_pad", &format!("is '{auto_pad}'"))
 }
 
+/// The number of groups of a convolution over `channels`, which have to be as many as the weights say.
+pub fn groups(node: View, channels: Option<Dim>, weights: Option<Dim>) -> Result<i64, Error> {
+    let group = node.int("group", 1)?;
+    let fits = match (channels, weights) {
+        (Some(Dim::Known(channels)), Some(Dim::Known(each))) => {
+            each.checked_mul(group) == Some(channels)
+        }
+        _ => true,
+    };
+    let count = node.ty(1)?.dim(0).and_then(Dim::known).unwrap_or(0);
+    match group >= 1 && fits && count % group == 0 {
+        true => Ok(group),
+        false => Err(Error::Shapes { what: format!("{group} groups of channels") }),
+    }
+}
+
 /// The spatial size of the weights of a convolution, as far as it is known.
 pub fn kernel(node: View) -> Result<Option<Vec<i64>>, Error> {
     let weights = node.ty(1)?.shape.as_ref();
@@ -86,7 +102,26 @@ impl Window {
             same @ ("SAME_UPPER" | "SAME_LOWER") => window.pad_same(node, same == "SAME_LOWER")?,
             other => return Err(bad_padding(other)),
         }
+        for axis in 0..n {
+            let Some(Dim::Known(size)) = node.ty(0)?.dim(axis + 2) else { continue };
+            let (room, stride) = (window.room(axis, size), window.strides[axis]);
+            if room < 0 {
+                let what = format!("a window of {} elements over {size}", window.reach(axis));
+                return Err(Error::Shapes { what });
+            }
+            // ONNX says since opset 22 that such a window is none; before, runtimes disagree.
+            let behind = (room / stride + 1).saturating_mul(stride) >= size + window.before[axis];
+            if window.ceil && room % stride != 0 && behind && node.opset() < 22 {
+                let what = "a pool with ceil_mode whose last window would begin behind the data";
+                return Err(Error::Unsupported { what: what.into() });
+            }
+        }
         Ok(window)
+    }
+
+    /// How far the first window can move.
+    fn room(&self, axis: usize, size: i64) -> i64 {
+        size + self.before[axis] + self.after[axis] - self.reach(axis)
     }
 
     /// The windows of a `ConvTranspose` over its output, and its output padding. The padding follows
@@ -117,7 +152,8 @@ impl Window {
             let unknown = || Error::Unknown { what: format!("the size of axis {}", axis + 2) };
             let same = auto_pad.starts_with("SAME");
             let wanted = match spatial {
-                Some(spatial) => spatial[axis],
+                Some(spatial) if size.is_none_or(|size| spatial[axis] >= size) => spatial[axis],
+                Some(_) => return Err(bad("output_shape", "is less than the input")),
                 None if same => size.ok_or_else(unknown)? * window.strides[axis],
                 None => continue,
             };
@@ -189,7 +225,7 @@ impl Window {
         let (stride, reach) = (self.strides[axis], self.reach(axis));
         let pads = self.before[axis] + self.after[axis];
         size.map(stride == 1 && pads == reach - 1, |size| {
-            let room = size + pads - reach;
+            let room = self.room(axis, size);
             if room < 0 {
                 return 0;
             }
@@ -322,9 +358,13 @@ impl Window {
             x.transpose(&exchanged)
         } else {
             // [N, g·c, …] → [c, g·N, …]
-            let dims = x.ty().shape.unwrap_or_default();
-            let known: Option<Vec<_>> = dims.iter().map(|d| d.known()).collect();
-            let dims = known.ok_or(Error::Unknown { what: "the shape of the operand".into() })?;
+            let known = |dims: Vec<Dim>| dims.iter().map(|d| d.known()).collect::<Option<Vec<_>>>();
+            let dims = x
+                .ty()
+                .shape
+                .and_then(known)
+                .filter(|dims| dims.len() == rank)
+                .ok_or(Error::Unknown { what: "the shape of the operand".into() })?;
             let (each, spatial) = (dims[1] / group.max(1), &dims[2..]);
             let order: Vec<_> = [2, 1, 0].into_iter().chain(3..=rank).collect();
             x.reshape(&[&[dims[0], group, each], spatial].concat())
@@ -366,6 +406,6 @@ impl Window {
 
     /// The number of elements of a window.
     pub fn count(&self) -> i64 {
-        self.kernel.iter().product()
+        self.kernel.iter().fold(1, |n, &k| n.saturating_mul(k))
     }
 }

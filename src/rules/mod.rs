@@ -131,11 +131,18 @@ pub enum Stabiliser {
     Signed(f64),
 }
 
+/// The largest quotient where the denominator can vanish: what the next layers make of it stays
+/// finite in float32.
+const SATURATION: f64 = 1e24;
+
 impl Stabiliser {
     /// `R` divided by `z`.
     pub fn divide<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
         match self {
-            Self::SignOver(_) => r * z.sign() / self.denominator(z),
+            Self::SignOver(_) if z.is_non_negative() => r * z.sign() / self.denominator(z),
+            // Where z can vanish, what is divided by it multiplies from layer to layer, and would
+            // overflow.
+            Self::SignOver(_) => (r * z.sign() / self.denominator(z)).saturate(SATURATION),
             Self::Signed(_) => r / self.denominator(z),
         }
     }

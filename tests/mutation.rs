@@ -1,0 +1,207 @@
+//! Valid models with one thing changed: each compiles to a model that ONNX Runtime loads, or is
+//! refused with a reason.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use abslrp::{
+    lrp::{self, Options},
+    onnx::{
+        self, External, Model,
+        schema::{AttributeProto, ModelProto, NodeProto, TensorProto, type_proto},
+        text,
+    },
+    verify::{
+        runtime::Locate,
+        session::{Device, Runner, Source},
+    },
+};
+use common::{LEVELS, models, stem};
+use prost::Message;
+
+const CASES: usize = 10_000;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n.max(1)
+    }
+
+    fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
+        &from[self.below(from.len())]
+    }
+
+    fn number(&mut self) -> i64 {
+        *self.pick(&[-1, 0, 1, 2, 3, 4, 5, 7, -2, -3, 100, 1 << 31, i64::MAX, i64::MIN])
+    }
+}
+
+/// Changes one thing, and says what.
+fn mutate(model: &mut ModelProto, random: &mut Random) -> String {
+    let graph = model.graph.as_mut().unwrap();
+    let node = random.below(graph.node.len());
+    let node: &mut NodeProto = &mut graph.node[node];
+    let constants = graph.initializer.len();
+    match random.below(10) {
+        0..=3 if !node.attribute.is_empty() => {
+            let at = random.below(node.attribute.len());
+            let operator = node.op_type().to_string();
+            let attribute: &mut AttributeProto = &mut node.attribute[at];
+            match random.below(5) {
+                0 => attribute.r#type = Some(1 + random.below(13) as i32),
+                1 => attribute.ints.push(random.number()),
+                2 => drop(attribute.ints.pop()),
+                3 if !attribute.ints.is_empty() => {
+                    let at = random.below(attribute.ints.len());
+                    attribute.ints[at] = random.number();
+                }
+                _ => {
+                    attribute.i = Some(random.number());
+                    attribute.f = Some(random.number() as f32);
+                }
+            }
+            format!("the attribute {} of {}", attribute.name(), operator)
+        }
+        4 if !node.attribute.is_empty() => {
+            let at = random.below(node.attribute.len());
+            format!("without the attribute {}", node.attribute.remove(at).name())
+        }
+        5 => {
+            const NAMES: [&str; 12] = [
+                "axis",
+                "axes",
+                "keepdims",
+                "pads",
+                "strides",
+                "dilations",
+                "group",
+                "ceil_mode",
+                "mode",
+                "auto_pad",
+                "transA",
+                "noop_with_empty_axes",
+            ];
+            let name = random.pick(&NAMES).to_string();
+            let number = random.number();
+            let attribute = AttributeProto {
+                name: Some(name.clone()),
+                r#type: Some(if random.below(2) == 0 { 2 } else { 7 }),
+                i: Some(number),
+                ints: vec![number; random.below(5)],
+                ..AttributeProto::default()
+            };
+            node.attribute.push(attribute);
+            format!("the attribute {name} added to {}", node.op_type())
+        }
+        6 if !node.input.is_empty() => {
+            let at = random.below(node.input.len());
+            match random.below(3) {
+                0 => drop(node.input.remove(at)),
+                1 => node.input[at].clear(),
+                _ => node.input.swap(0, at),
+            }
+            format!("operand {at} of {}", node.op_type())
+        }
+        7 if constants > 0 => {
+            let tensor: &mut TensorProto = &mut graph.initializer[random.below(constants)];
+            // Numbers of eight bytes are shapes, axes and indices.
+            let mut raw = tensor.raw_data.clone().unwrap_or_default().to_vec();
+            if tensor.data_type() == 7 && raw.len() >= 8 {
+                let at = 8 * random.below(raw.len() / 8);
+                raw[at..at + 8].copy_from_slice(&random.number().to_le_bytes());
+                tensor.raw_data = Some(raw.into());
+            } else {
+                tensor.dims.reverse();
+            }
+            format!("the constant {}", tensor.name())
+        }
+        8 => {
+            let ty = graph.input[0].r#type.as_mut().unwrap().value.as_mut().unwrap();
+            let type_proto::Value::TensorType(tensor) = ty else { return "nothing".into() };
+            match random.below(3) {
+                0 => tensor.elem_type = Some(*random.pick(&[1, 6, 7, 9, 10, 11, 16, 2])),
+                1 => tensor.shape = None,
+                _ => {
+                    let dims = &mut tensor.shape.as_mut().unwrap().dim;
+                    if random.below(2) == 0 { drop(dims.pop()) } else { dims.rotate_left(1) }
+                }
+            }
+            "the type of the input".into()
+        }
+        _ => {
+            let names: Vec<_> = abslrp::ops::table().into_keys().collect();
+            let name = *random.pick(&names);
+            format!("{} for {}", name, node.op_type.replace(name.into()).unwrap_or_default())
+        }
+    }
+}
+
+fn loads(bytes: &[u8]) -> Result<(), String> {
+    let source = Source::Memory(bytes, Path::new("."));
+    Runner::new(&source, false, Device::Cpu, &Locate::default())
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
+#[test]
+fn changed_models_are_explained_or_refused() {
+    let files: Vec<_> = models("forms").iter().map(|p| (stem(p), fs::read(p).unwrap())).collect();
+    let seed = std::env::var("ABSLRP_MUTATION_SEED").ok().and_then(|s| s.parse().ok());
+    let mut random = Random(seed.unwrap_or(1));
+    let (mut explained, mut refused, mut failures) = (0, 0, Vec::new());
+    for case in 0..CASES {
+        let (name, bytes) = &files[case % files.len()];
+        let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
+        let what = mutate(&mut proto, &mut random);
+        // What the file says of results may be wrong now, which is not what this is about.
+        let graph = proto.graph.as_mut().unwrap();
+        graph.value_info.clear();
+        if let Some(type_proto::Value::TensorType(tensor)) =
+            graph.output[0].r#type.as_mut().unwrap().value.as_mut()
+        {
+            tensor.shape = None;
+        }
+        let source = proto.encode_to_vec();
+        let options = Options {
+            level: *random.pick(&LEVELS),
+            output: Some("y".into()),
+            ..Options::default()
+        };
+        let compiled = catch_unwind(AssertUnwindSafe(|| {
+            let model =
+                Model::decode(source.clone().into(), "mutant.onnx").map_err(|e| e.to_string())?;
+            let addition = lrp::explain(&model, &options).map_err(|e| e.to_string())?.addition;
+            Ok::<_, String>(onnx::encode(&model.proto, &addition).concat())
+        }));
+        match compiled {
+            Err(_) => failures.push(format!("{name}, {what}: a panic")),
+            Ok(Err(reason)) => {
+                assert!(!reason.is_empty());
+                refused += 1;
+            }
+            // What ONNX Runtime does not load before, it need not load afterwards.
+            Ok(Ok(bytes)) => match loads(&bytes) {
+                Err(why) if loads(&source).is_ok() => {
+                    let text = text::model(&proto, &External::beside(Path::new(".")));
+                    failures.push(format!("{name}, {what}: {why}\n{text}"));
+                }
+                _ => explained += 1,
+            },
+        }
+    }
+    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        explained > CASES / 10 && refused > CASES / 10,
+        "{explained} explained, {refused} refused"
+    );
+}

@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value, import::Import};
+use super::{
+    Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value, emit::int, import::Import,
+};
 use crate::{
     onnx::schema::{AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto},
     ops,
@@ -64,13 +66,13 @@ impl Import<'_> {
         outer: &Scope,
         depth: usize,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        let Some(body) = self.body(proto, inputs).filter(|_| depth < DEPTH) else {
+        let Some((body, operands)) = self.body(proto, inputs).filter(|_| depth < DEPTH) else {
             return Ok(None);
         };
         let mut scope =
             if body.open { outer.clone() } else { Scope { closed: true, ..Scope::default() } };
         for (i, name) in body.inputs.iter().enumerate() {
-            scope.insert(name, inputs.get(i).copied().flatten());
+            scope.insert(name, operands.get(i).copied().flatten());
         }
         for tensor in body.constants {
             let facts = self.constant_facts(&tensor);
@@ -129,8 +131,74 @@ impl Import<'_> {
         Ok(true)
     }
 
-    /// What a node computes, if it is a call.
-    fn body(&self, proto: &NodeProto, inputs: &[Option<Value>]) -> Option<Body> {
+    /// What a node computes and of what, if it is a call.
+    fn body(
+        &self,
+        proto: &NodeProto,
+        inputs: &[Option<Value>],
+    ) -> Option<(Body, Vec<Option<Value>>)> {
+        if proto.op_type() == "SequenceAt" && matches!(proto.domain(), "" | "ai.onnx") {
+            return self.piece(inputs);
+        }
+        Some((self.called(proto, inputs)?, inputs.to_vec()))
+    }
+
+    /// An element of what `SplitToSequence` makes of a tensor is a slice of the tensor.
+    fn piece(&self, inputs: &[Option<Value>]) -> Option<(Body, Vec<Option<Value>>)> {
+        let &[Some(sequence), Some(index)] = inputs else { return None };
+        let known = |value: Value| -> Option<Vec<i64>> {
+            self.graph.facts(value).ints.as_ref()?.iter().map(|d| d.known()).collect()
+        };
+        let split = self.graph.view(sequence.node);
+        if split.op_type() != "SplitToSequence" {
+            return None;
+        }
+        let rank = split.rank(0).ok()?;
+        let along = split.axis("axis", 0, rank).ok()?;
+        let index = *known(index)?.first()?;
+        let (mut from, mut size) = (index, 1);
+        match split.input(1) {
+            None => {}
+            Some(sizes) if self.graph.ty(sizes).rank() == Some(0) => {
+                size = *known(sizes)?.first()?;
+                from = index.checked_mul(size)?;
+            }
+            Some(sizes) => {
+                let sizes = known(sizes)?;
+                let at = usize::try_from(index).ok()?;
+                let before = sizes.get(..at)?.iter();
+                from = before.copied().try_fold(0, i64::checked_add)?;
+                size = *sizes.get(at)?;
+            }
+        }
+        // What is counted from the end is left to be refused.
+        let to = from.checked_add(size).filter(|_| index >= 0)?;
+        let list = |name: &str, value: i64, dims: &[usize]| {
+            let tensor = TensorProto::of_ints(dims, &[value]);
+            TensorProto { name: Some(name.into()), ..tensor }
+        };
+        let squeezes = split.input(1).is_none() && split.int("keepdims", 1).ok()? == 0;
+        let (op_type, constants, axis) = if squeezes {
+            ("Gather", vec![list("index", index, &[])], Some(int("axis", along as i64)))
+        } else {
+            let bounds = [("from", from), ("to", to), ("axis", along as i64)];
+            ("Slice", bounds.map(|(name, value)| list(name, value, &[1])).to_vec(), None)
+        };
+        let names = constants.iter().map(|tensor| tensor.name().to_string());
+        let node = NodeProto {
+            op_type: Some(op_type.into()),
+            input: std::iter::once("x".to_string()).chain(names).collect(),
+            output: vec!["y".into()],
+            attribute: axis.into_iter().collect(),
+            ..NodeProto::default()
+        };
+        let (inputs, outputs) = (vec!["x".into()], vec!["y".into()]);
+        let body = Body { inputs, outputs, nodes: vec![node], constants, open: false };
+        Some((body, vec![split.input(0)]))
+    }
+
+    /// The body of a function, a branch or a fused operator.
+    fn called(&self, proto: &NodeProto, inputs: &[Option<Value>]) -> Option<Body> {
         let same = |f: &&FunctionProto| {
             f.name() == proto.op_type()
                 && f.domain() == proto.domain()

@@ -84,7 +84,19 @@ impl Unit {
         emitter: &'e Emitter,
     ) -> Result<Call<'g, 'e>, Error> {
         let view = graph.view(self.node);
-        let call = Call::new(view, self.operator, self.group.clone(), emitter, self.output);
+        let mut call = Call::new(view, self.operator, self.group.clone(), emitter, self.output);
+        for (operand, value) in view.inputs().into_iter().enumerate() {
+            let Some(value) = value.filter(|_| self.role(graph, operand).is_some()) else {
+                continue;
+            };
+            let source = graph.view(value.node);
+            if let Some(operator) = source.operator() {
+                let constant = Call::new(source, operator, None, emitter, value);
+                if let Some(w) = operator.written_out(&constant) {
+                    call = call.with(operand, Some(w));
+                }
+            }
+        }
         let Some(layer) = self.operator.linear().filter(|_| !self.tail.is_empty()) else {
             return Ok(call);
         };

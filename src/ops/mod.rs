@@ -267,6 +267,12 @@ pub trait Operator: Sync {
         call.repeat()
     }
 
+    /// A constant result written otherwise, where another reader of it would keep a runtime from
+    /// fusing the node with what follows.
+    fn written_out<'e>(&self, _call: &Call<'_, 'e>) -> Option<Expr<'e>> {
+        None
+    }
+
     /// `(∂y/∂x)ᵀ s` for the operand `wrt`, in its shape. `s` is in the shape of the output.
     /// An operator that relevance never crosses has none.
     fn adjoint<'e>(

@@ -133,7 +133,7 @@ pub enum Stabiliser {
 
 /// The largest quotient where the denominator can vanish: what the next layers make of it stays
 /// finite in float32.
-const SATURATION: f64 = 1e24;
+const SATURATION: f64 = 1e30;
 
 impl Stabiliser {
     /// `R` divided by `z`.

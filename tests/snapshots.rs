@@ -57,8 +57,32 @@ fn rules() {
     let path = common::fixture("rules.legacy17.onnx");
     let model = Model::open(&path).unwrap();
     for rule in abslrp::rules::ALL {
-        let options = Options { rule: rule.name().parse().unwrap(), ..Options::default() };
-        insta::assert_snapshot!(format!("rule-{}", rule.name()), added(&model, &options));
+        // Nothing is left of relevance, or it does not fit: those two belong in composites.
+        if ["pass", "zero"].contains(&rule.name()) {
+            continue;
+        }
+        let text = if rule.name() == "zbox" { "zbox:low=-2,high=2" } else { rule.name() };
+        let target = if rule.contrasts() { "argmax" } else { "all" };
+        let (rule, target) = (text.parse().unwrap(), target.parse().unwrap());
+        let options = Options { rule, target, ..Options::default() };
+        insta::assert_snapshot!(
+            format!("rule-{}", text.split(':').next().unwrap()),
+            added(&model, &options)
+        );
+    }
+}
+
+#[test]
+fn composites() {
+    let path = common::fixture("rules.legacy17.onnx");
+    let model = Model::open(&path).unwrap();
+    for preset in abslrp::rules::PRESETS {
+        let options = if preset.name == "epsilon-gamma-box" { ":low=-2,high=2" } else { "" };
+        let composite = Some(format!("{}{options}", preset.name).parse().unwrap());
+        let options = Options { composite, ..Options::default() };
+        let plan = lrp::explain(&model, &options).unwrap().addition.metadata;
+        let plan = plan.iter().find(|entry| entry.key() == "abslrp.plan").unwrap().value();
+        insta::assert_snapshot!(format!("composite-{}", preset.name), plan);
     }
 }
 
@@ -66,10 +90,16 @@ fn rules() {
 fn targets() {
     let path = common::fixture("cancer.legacy17.onnx");
     let model = Model::open(&path).unwrap();
-    for target in ["argmax", "1", "input"] {
+    for target in ["argmax", "1", "input", "0,1", "input:2"] {
         let options = Options { target: target.parse().unwrap(), ..Options::default() };
-        insta::assert_snapshot!(format!("target-{target}"), added(&model, &options));
+        let name = target.replace([',', ':'], "-");
+        insta::assert_snapshot!(format!("target-{name}"), added(&model, &options));
     }
+    let argmax = Options { target: "argmax".parse().unwrap(), ..Options::default() };
+    let contrastive = Options { contrastive: true, ..argmax.clone() };
+    insta::assert_snapshot!("contrastive", added(&model, &contrastive));
+    let softmax = Options { init: lrp::Init::Softmax, ..argmax };
+    insta::assert_snapshot!("init-softmax", added(&model, &softmax));
 }
 
 #[test]

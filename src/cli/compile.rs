@@ -65,7 +65,7 @@ fn text(summary: &lrp::Summary, out: &Path, bytes: u64) -> String {
         text,
         "      explains {} ({}, target {}, init {}, {}) across {} units",
         summary.output,
-        summary.options.rule,
+        summary.options.rule_text(),
         summary.options.target,
         summary.options.init,
         summary.options.level,

@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use abslrp::{
     graph::Graph,
-    lrp::{self, Plan},
+    lrp::{self, Plan, Planned},
     onnx::Model,
-    rules::Treatment,
 };
 use serde_json::json;
 
@@ -45,25 +44,29 @@ impl Args {
             path.display(),
             graph.ir_version(),
             graph.opset(),
-            options.rule
+            options.rule_text()
         );
         let mut units = Vec::new();
         let mut kinds = BTreeMap::new();
-        for (unit, treatment) in &plan.units {
+        for Planned { unit, treatment, rule, why } in &plan.units {
             let operators: Vec<_> =
                 unit.members().map(|node| graph.view(node).operator_name()).collect();
-            let treatment = match treatment {
-                Treatment::Ratio(_) => "ratio",
-                Treatment::Pass => "pass",
-                Treatment::Adjoint => "adjoint",
+            let treatment = treatment.name();
+            let rule = match why {
+                Some(why) => format!("{rule} ({why})"),
+                None => rule.to_string(),
             };
             let (kind, node) = (unit.kind.name(), graph.label(unit.node));
             *kinds.entry(kind).or_insert(0usize) += 1;
             let ty = graph.type_text(graph.ty(unit.output));
             let operators = operators.join("+");
-            let _ = writeln!(text, "  {kind:<13} {treatment:<8} {operators:<28} {ty:<28} {node}");
+            let _ = writeln!(
+                text,
+                "  {kind:<13} {rule:<12} {treatment:<8} {operators:<28} {ty:<28} {node}"
+            );
             units.push(json!({
-                "node": node, "operators": operators, "kind": kind, "treatment": treatment, "type": ty,
+                "node": node, "operators": operators, "kind": kind, "rule": rule, "treatment": treatment,
+                "type": ty,
             }));
         }
         let inputs: Vec<_> = plan.inputs.iter().map(|&v| graph.name(v)).collect();

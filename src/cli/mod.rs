@@ -4,6 +4,7 @@ mod compile;
 mod explain;
 mod inspect;
 mod print;
+mod rules;
 mod verify;
 
 use std::{
@@ -32,6 +33,7 @@ enum Command {
     Inspect(inspect::Args),
     Explain(explain::Args),
     Print(print::Args),
+    Rules(rules::Args),
 }
 
 /// What a command has to say, and whether all it checked holds.
@@ -89,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Print(args) => args.run(),
+        Command::Rules(args) => Ok(args.run()),
     };
     match result {
         Ok(report) => {
@@ -141,10 +144,20 @@ pub struct Explain {
     /// The rule, with its options: NAME or NAME:key=value,key=value
     #[arg(long, default_value = "abslrp")]
     rule: abslrp::rules::Choice,
+    /// Rules for different layers, in place of one: a preset with its options (see `abslrp rules`)
+    #[arg(long, value_name = "NAME", conflicts_with = "rule")]
+    composite: Option<abslrp::rules::Composite>,
+    /// Rules for different layers, in place of one: a TOML file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rule", "composite"], value_parser = config)]
+    config: Option<abslrp::rules::Composite>,
+    /// What is taken for one layer: what a framework does, or every node by itself
+    #[arg(long, value_enum, default_value_t)]
+    canonize: lrp::Canonize,
     /// The tensor to explain [default: the first graph output, before a final softmax or sigmoid]
     #[arg(long, value_name = "NAME")]
     output: Option<String>,
-    /// The classes to explain: all, argmax, an index, or input (adds a graph input `target`)
+    /// The classes to explain: all, argmax, indices (a map each, side by side on axis 1), or input:
+    /// adds a graph input `target` of one class per sample, or with input:K of K, a map each
     #[arg(long, default_value = "all")]
     target: lrp::Target,
     /// The axis that classes lie along [default: 1, the last where there are fewer]
@@ -153,6 +166,15 @@ pub struct Explain {
     /// The relevance that the target starts with
     #[arg(long, value_enum, default_value_t)]
     init: lrp::Init,
+    /// Subtract what the other classes get, starting from as much in all as the target
+    #[arg(long)]
+    contrastive: bool,
+    /// What maps are divided by, per sample
+    #[arg(long, value_enum, default_value_t)]
+    normalize: lrp::Normalize,
+    /// What maps are summed over
+    #[arg(long, value_enum, default_value_t)]
+    reduce: lrp::Reduce,
     /// Also emit the relevance of this intermediate tensor; may be repeated
     #[arg(long, value_name = "NAME")]
     relevance_of: Vec<String>,
@@ -164,14 +186,27 @@ pub struct Explain {
     level: abslrp::passes::Level,
 }
 
+/// Reads a composite from a TOML file.
+fn config(path: &str) -> Result<abslrp::rules::Composite, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+    let composite: abslrp::rules::Composite =
+        toml::from_str(&text).map_err(|e| format!("{path}: {e}"))?;
+    Ok(abslrp::rules::Composite { name: path.into(), ..composite })
+}
+
 impl From<Explain> for lrp::Options {
     fn from(args: Explain) -> Self {
         Self {
             rule: args.rule,
+            composite: args.composite.or(args.config),
+            canonize: args.canonize,
             output: args.output,
             target: args.target,
             class_axis: args.class_axis,
             init: args.init,
+            contrastive: args.contrastive,
+            normalize: args.normalize,
+            reduce: args.reduce,
             relevance_of: args.relevance_of,
             on_unsupported: args.on_unsupported,
             level: args.level,

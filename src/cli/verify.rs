@@ -21,6 +21,9 @@ pub struct Args {
     source: Option<PathBuf>,
     #[command(flatten)]
     run: Run,
+    /// Show what every unit received and gave, and where the rest went
+    #[arg(long)]
+    units: bool,
     /// Write the report as JSON
     #[arg(long)]
     json: bool,
@@ -76,7 +79,7 @@ impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let report = self.run.verify(&self.explained, self.source)?;
         Ok(Report {
-            text: report.text(),
+            text: report.text() + &if self.units { report.balance() } else { String::new() },
             json: serde_json::json!(report),
             as_json: self.json,
             holds: report.holds,

@@ -360,6 +360,17 @@ impl<'e> Expr<'e> {
         self.binary("Equal", other)
     }
 
+    /// eˣ over its sum along an axis
+    pub fn softmax(self, axis: usize) -> Result<Self, Error> {
+        let rank = self.rank()?;
+        // Before opset 13 it is over all axes from one on.
+        let mut order: Vec<_> = (0..rank).collect();
+        order.swap(axis, rank - 1);
+        let last = vec![int("axis", rank as i64 - 1)];
+        let turned = self.transpose(&order);
+        Ok(self.emitter.emit("Softmax", &[Some(turned)], last).transpose(&order))
+    }
+
     /// x = number, as booleans
     pub fn equals_number(self, number: f64) -> Self {
         self.equals(self.scalar(number))
@@ -502,11 +513,20 @@ impl<'e> Expr<'e> {
 
     /// The product over `axes`, which stay as axes of size 1.
     pub fn product(self, axes: &[usize]) -> Self {
+        self.reduce("ReduceProd", axes)
+    }
+
+    /// The largest over `axes`, which stay as axes of size 1.
+    pub fn max(self, axes: &[usize]) -> Self {
+        self.reduce("ReduceMax", axes)
+    }
+
+    fn reduce(self, op_type: &'static str, axes: &[usize]) -> Self {
         let axes: Vec<_> = axes.iter().map(|&axis| axis as i64).collect();
         if self.emitter.opset() < 18 {
-            return self.emitter.emit("ReduceProd", &[Some(self)], vec![ints("axes", &axes)]);
+            return self.emitter.emit(op_type, &[Some(self)], vec![ints("axes", &axes)]);
         }
-        self.binary("ReduceProd", self.emitter.ints(&axes))
+        self.binary(op_type, self.emitter.ints(&axes))
     }
 
     /// The index of the largest value along an axis that stays with size 1; the first on ties.

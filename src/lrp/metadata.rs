@@ -47,6 +47,7 @@ pub fn record(
     model: &Model,
     addition: &Addition,
     summary: &Summary,
+    plan: &str,
 ) -> Vec<StringStringEntryProto> {
     let added = [
         addition.nodes.len(),
@@ -57,7 +58,8 @@ pub fn record(
     let options = &summary.options;
     let mut entries = vec![
         ("version", env!("CARGO_PKG_VERSION").to_string()),
-        ("rule", options.rule.to_string()),
+        ("rule", options.rule_text()),
+        ("plan", plan.to_string()),
         ("output", summary.output.clone()),
         ("target", options.target.to_string()),
         // Of plain fields, which cannot fail to be written.

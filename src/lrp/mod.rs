@@ -1,5 +1,7 @@
 //! From a graph to its explanation: target, units, plan, sweep.
 
+pub mod balance;
+mod maps;
 mod metadata;
 mod patterns;
 mod plan;
@@ -10,18 +12,18 @@ mod units;
 use std::{fmt, path::PathBuf};
 
 pub use metadata::{Record, source_of};
-pub use plan::Plan;
+pub use plan::{Plan, Planned};
 pub use target::Explained;
 pub use units::Unit;
 
 use prost::Message;
 
 use crate::{
-    graph::{self, Emitter, Graph, NodeIndex, Output, Value},
+    graph::{self, Emitter, Graph, NodeIndex, Output},
     onnx::{Addition, Model},
     ops,
     passes::Level,
-    rules::Choice,
+    rules::{Choice, Composite},
 };
 
 /// What to explain, and how.
@@ -30,6 +32,12 @@ use crate::{
 pub struct Options {
     /// The rule.
     pub rule: Choice,
+    /// Rules for different units, in place of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composite: Option<Composite>,
+    /// What is taken for a unit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub canonize: Canonize,
     /// The explained tensor; the first graph output by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
@@ -40,6 +48,15 @@ pub struct Options {
     pub class_axis: Option<i64>,
     /// The relevance that the target starts with.
     pub init: Init,
+    /// Whether the relevance of the other classes is subtracted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub contrastive: bool,
+    /// What maps are divided by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub normalize: Normalize,
+    /// What maps are summed over.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reduce: Reduce,
     /// Intermediate tensors whose relevance is an output too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relevance_of: Vec<String>,
@@ -49,8 +66,84 @@ pub struct Options {
     pub level: Level,
 }
 
+impl Options {
+    /// The rule or composite, as text.
+    pub fn rule_text(&self) -> String {
+        self.composite.as_ref().map_or_else(|| self.rule.to_string(), |c| c.name.clone())
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What is taken for a unit.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Canonize {
+    /// What a framework calls a layer, however it is written.
+    #[default]
+    Units,
+    /// Every node by itself.
+    None,
+}
+
+/// What maps are divided by, per sample.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalize {
+    /// Nothing.
+    #[default]
+    None,
+    /// Σ |R|
+    Sum,
+    /// max |R|
+    Max,
+}
+
+/// What maps are summed over.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduce {
+    /// Nothing.
+    #[default]
+    None,
+    /// Axis 1.
+    Channels,
+}
+
 /// The class or classes that are explained.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Target {
     /// Every class at once.
@@ -60,8 +153,24 @@ pub enum Target {
     Argmax,
     /// One class.
     Index(i64),
+    /// Several classes, each with a map of its own.
+    Indices(Vec<i64>),
     /// The class that the graph input `target` names, per sample.
     Input,
+    /// The classes that the graph input `target` names, this many per sample, each with a map of its
+    /// own.
+    Inputs(usize),
+}
+
+impl Target {
+    /// How many maps there are of a sample, if there is an axis for them.
+    pub fn maps(&self) -> Option<usize> {
+        match self {
+            Self::Indices(indices) => Some(indices.len()),
+            Self::Inputs(count) => Some(*count),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -70,7 +179,11 @@ impl fmt::Display for Target {
             Self::All => f.write_str("all"),
             Self::Argmax => f.write_str("argmax"),
             Self::Index(index) => write!(f, "{index}"),
+            Self::Indices(indices) => {
+                f.write_str(&indices.iter().map(i64::to_string).collect::<Vec<_>>().join(","))
+            }
             Self::Input => f.write_str("input"),
+            Self::Inputs(count) => write!(f, "input:{count}"),
         }
     }
 }
@@ -83,7 +196,17 @@ impl std::str::FromStr for Target {
             ("argmax", _) => Ok(Self::Argmax),
             ("input", _) => Ok(Self::Input),
             (_, Ok(index)) if index >= 0 => Ok(Self::Index(index)),
-            _ => Err(format!("'{text}' is none of all, argmax, input or a class index from 0")),
+            _ => {
+                let count = text.strip_prefix("input:").and_then(|count| count.parse().ok());
+                let list: Option<Vec<i64>> = text.split(',').map(|i| i.parse().ok()).collect();
+                match (count, list) {
+                    (Some(count @ 1..=1024), _) => Ok(Self::Inputs(count)),
+                    (_, Some(list)) if list.iter().all(|i| *i >= 0) => Ok(Self::Indices(list)),
+                    _ => Err(format!(
+                        "'{text}' is none of all, argmax, input, input:COUNT, or class indices from 0"
+                    )),
+                }
+            }
         }
     }
 }
@@ -122,6 +245,9 @@ pub enum Init {
     Abs,
     /// 1.
     One,
+    /// The gradient of its softmax score: p (1 − p) for the target and −p qⱼ for each other class (SGLRP,
+    /// Iwana et al. 2019).
+    Softmax,
 }
 
 impl fmt::Display for Init {
@@ -130,6 +256,7 @@ impl fmt::Display for Init {
             Self::Value => "value",
             Self::Abs => "abs",
             Self::One => "one",
+            Self::Softmax => "softmax",
         })
     }
 }
@@ -225,6 +352,20 @@ pub enum Error {
         /// The axis.
         axis: usize,
     },
+    /// What is asked for is about one class.
+    #[error("{what} is about one class at a time: choose with --target argmax, an index, or input")]
+    NeedsTarget {
+        /// What is asked for.
+        what: String,
+    },
+    /// A match of a composite fits no unit.
+    #[error("the match '{what}' of the composite fits no layer; there is {near}")]
+    NoMatch {
+        /// The match.
+        what: String,
+        /// What it might have meant.
+        near: String,
+    },
     /// The target cannot be selected.
     #[error("the explained tensor '{name}': {source}")]
     Target {
@@ -315,9 +456,8 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
     plan.check(&graph, options)?;
 
     let emitter = Emitter::new(&graph);
-    let relevance = sweep::sweep(&graph, &plan, options, &emitter)?;
+    let (of, mut values) = maps::maps(&graph, &plan, options, &emitter)?;
     let mut emitted = emitter.finish();
-    let (of, mut values): (Vec<Value>, Vec<Value>) = relevance.into_iter().unzip();
     for pass in options.level.passes() {
         (emitted, values) = pass.graph(&emitted, &values);
     }
@@ -328,7 +468,7 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
             let name = format!("{}_relevance", graph.name(of));
             match graph.by_name(&name) {
                 Some(_) => Err(Error::NameTaken { name }),
-                None => Ok(Output { name, value, ty: graph.ty(of).with(graph.ty(of).relevance()) }),
+                None => Ok(Output { name, value, ty: maps::ty(&graph, of, options) }),
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -353,6 +493,6 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
         added_bytes: addition.nodes.iter().map(Message::encoded_len).sum::<usize>()
             + addition.initializers.iter().map(Message::encoded_len).sum::<usize>(),
     };
-    addition.metadata = metadata::record(model, &addition, &summary);
+    addition.metadata = metadata::record(model, &addition, &summary, &plan.text(&graph));
     Ok(Explanation { addition, summary })
 }

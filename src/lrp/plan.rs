@@ -3,23 +3,38 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Error, OnUnsupported, Options, Problem,
+    Canonize, Error, OnUnsupported, Options, Problem,
     target::{self, Explained},
-    units::{Layers, Unit},
+    units::{Layers, Unit, Units},
 };
 use crate::{
     graph::{Graph, NodeIndex, Value},
     ops::Kind,
-    rules::Treatment,
+    rules::{Choice, Match, Place, Treatment},
 };
+
+/// A unit, and what becomes of relevance there.
+pub struct Planned {
+    /// The unit.
+    pub unit: Unit,
+    /// What becomes of relevance.
+    pub treatment: Treatment,
+    /// The rule that says so.
+    pub rule: Choice,
+    /// The match that chose the rule, if one did.
+    pub why: Option<String>,
+}
 
 /// What will be emitted.
 pub struct Plan {
     /// What is explained.
     pub explained: Explained,
-    /// The units that relevance crosses, from the explained value to the inputs, with what becomes
-    /// of it there.
-    pub units: Vec<(Unit, Treatment)>,
+    /// The units that relevance crosses, from the explained value to the inputs.
+    pub units: Vec<Planned>,
+    /// Whether what arrives at an input is multiplied by the input.
+    pub times_input: bool,
+    /// Whether the rule starts with a contrast of its own.
+    pub contrasts: bool,
     /// The inputs that get relevance.
     pub inputs: Vec<Value>,
     /// The intermediate values whose relevance is shown too.
@@ -50,56 +65,77 @@ impl Plan {
             .collect::<Result<Vec<_>, _>>()?;
         let mut barriers: BTreeSet<_> = graph.results().collect();
         barriers.insert(explained.value);
-        let layers = Layers::new(graph, barriers);
-
-        let wanted = leads_to(graph, &shown);
-        let mut receives = BTreeSet::from([explained.value]);
-        let mut absorbed = BTreeSet::new();
-        let mut plan = Self {
-            explained,
-            units: Vec::new(),
-            inputs: Vec::new(),
-            shown,
-            receives: BTreeSet::new(),
-            unsupported: Vec::new(),
-            stops: Vec::new(),
+        let kind = match options.canonize {
+            Canonize::None => Units::Nodes,
+            Canonize::Units if options.rule.rule().folds(&options.rule.options()) => Units::Whole,
+            Canonize::Units => Units::Unfolded,
         };
-        for node in graph.nodes().rev() {
-            let result = Value { node, slot: 0 };
-            let received = graph.outputs(node).any(|v| receives.contains(&v));
-            if absorbed.contains(&node) || !received || !graph.is_source(node) {
-                continue;
-            }
-            let several = graph.view(node).operator().is_some_and(|op| op.has_several_outputs());
-            let others = graph.outputs(node).any(|v| v != result && receives.contains(&v));
-            if others && !several {
-                let what = "relevance of an output but the first".into();
-                let source = crate::ops::Error::Unsupported { what };
-                plan.unsupported.push(Problem::new(graph, node, source));
-                continue;
-            }
-            match Unit::ending_at(graph, node, &layers) {
-                Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
-                Ok(unit) => {
-                    absorbed.extend(unit.members());
-                    let treatment = options.rule.treatment(unit.kind);
-                    let mut recipients = unit.recipients(graph);
-                    recipients
-                        .retain(|(operand, v)| treatment.reaches(*operand) && wanted.contains(v));
-                    receives.extend(recipients.into_iter().map(|(_, v)| v));
-                    plan.units.push((unit, treatment));
-                }
-                Err(error) => plan.unsupported.push(Problem::new(graph, node, error)),
+        let layers = Layers::new(graph, barriers, kind);
+        let walk = Walk { graph, layers, explained, wanted: leads_to(graph, &shown), shown };
+        let Some(composite) = &options.composite else {
+            return walk.plan(|_| (options.rule.clone(), None), &options.rule);
+        };
+        // What comes first or last shows when everything that relevance can cross is known.
+        let everything: Choice = Choice::everywhere();
+        let whole = walk.plan(|_| (everything.clone(), None), &everything)?;
+        let weighted = |planned: &&Planned| planned.unit.kind == Kind::Weighted;
+        let layers: Vec<_> = whole.units.iter().rev().filter(weighted).collect();
+        let operator = |unit: &Unit| graph.view(unit.node).op_type().to_string();
+        let place_of = |unit: &Unit, rule: &Match| {
+            let depth = layers.iter().position(|layer| layer.unit.node == unit.node);
+            let of_operators = |layer: &&Planned| {
+                rule.operators.is_empty() || rule.operators.contains(&operator(&layer.unit))
+            };
+            let first = layers.iter().copied().find(of_operators);
+            (depth.map(|d| (d, layers.len())), first.is_some_and(|f| f.unit.node == unit.node))
+        };
+        let find = |unit: &Unit| {
+            let operator = operator(unit);
+            composite.matches.iter().find(|rule| {
+                let (depth, first_of_operators) = place_of(unit, rule);
+                let (name, kind) = (graph.label(unit.node), unit.kind);
+                rule.holds(&Place { operator: &operator, name, kind, depth, first_of_operators })
+            })
+        };
+        for rule in composite.matches.iter().filter(|_| !composite.lenient) {
+            if !whole.units.iter().any(|p| find(&p.unit) == Some(rule)) {
+                let near = layers
+                    .iter()
+                    .take(8)
+                    .map(|l| format!("{} '{}'", operator(&l.unit), graph.label(l.unit.node)));
+                let near = near.collect::<Vec<_>>().join(", ");
+                return Err(Error::NoMatch { what: rule.text(), near });
             }
         }
-        plan.inputs = graph.activations().filter(|v| receives.contains(v)).collect();
-        for &value in &plan.shown {
-            if !receives.contains(&value) {
-                return Err(Error::NoRelevance { name: graph.name(value).to_string() });
-            }
-        }
-        plan.receives = receives;
-        Ok(plan)
+        walk.plan(
+            |unit| match find(unit) {
+                Some(rule) => (rule.rule.clone(), Some(rule.text())),
+                None => (composite.rest.clone(), None),
+            },
+            &composite.rest,
+        )
+    }
+
+    /// Whether relevance is linear in where it starts.
+    pub fn is_linear(&self) -> bool {
+        self.units.iter().all(|planned| match &planned.treatment {
+            Treatment::Ratio(ratio) => !ratio.normalised,
+            Treatment::Pass | Treatment::Adjoint | Treatment::Zero => true,
+            Treatment::PositiveAdjoint | Treatment::PositivePass => false,
+        })
+    }
+
+    /// The plan as text, a unit a line.
+    pub fn text(&self, graph: &Graph) -> String {
+        let line = |Planned { unit, treatment, rule, .. }: &Planned| {
+            format!(
+                "{}\t{}\t{rule}\t{}\n",
+                graph.label(unit.node),
+                unit.kind.name(),
+                treatment.name()
+            )
+        };
+        self.units.iter().map(line).collect()
     }
 
     /// Refuses a plan that cannot be carried out, unless `options` say to cut relevance there.
@@ -126,6 +162,77 @@ impl Plan {
             });
         }
         Ok(())
+    }
+}
+
+/// One reverse walk over a graph.
+struct Walk<'g> {
+    graph: &'g Graph,
+    layers: Layers,
+    explained: Explained,
+    wanted: BTreeSet<Value>,
+    shown: Vec<Value>,
+}
+
+impl Walk<'_> {
+    /// The plan in which `rule_of` says the rule of each unit, and why; `rule` is that of the whole.
+    fn plan(
+        &self,
+        rule_of: impl Fn(&Unit) -> (Choice, Option<String>),
+        rule: &Choice,
+    ) -> Result<Plan, Error> {
+        let graph = self.graph;
+        let mut receives = BTreeSet::from([self.explained.value]);
+        let mut absorbed = BTreeSet::new();
+        let mut plan = Plan {
+            explained: self.explained.clone(),
+            units: Vec::new(),
+            inputs: Vec::new(),
+            shown: self.shown.clone(),
+            receives: BTreeSet::new(),
+            unsupported: Vec::new(),
+            stops: Vec::new(),
+            times_input: rule.rule().times_input(),
+            contrasts: rule.rule().contrasts(),
+        };
+        for node in graph.nodes().rev() {
+            let result = Value { node, slot: 0 };
+            let received = graph.outputs(node).any(|v| receives.contains(&v));
+            if absorbed.contains(&node) || !received || !graph.is_source(node) {
+                continue;
+            }
+            let several = graph.view(node).operator().is_some_and(|op| op.has_several_outputs());
+            let others = graph.outputs(node).any(|v| v != result && receives.contains(&v));
+            if others && !several {
+                let what = "relevance of an output but the first".into();
+                let source = crate::ops::Error::Unsupported { what };
+                plan.unsupported.push(Problem::new(graph, node, source));
+                continue;
+            }
+            match Unit::ending_at(graph, node, &self.layers) {
+                Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
+                Ok(unit) => {
+                    absorbed.extend(unit.members());
+                    let (rule, why) = rule_of(&unit);
+                    let treatment = rule.treatment(unit.kind);
+                    let mut recipients = unit.recipients(graph);
+                    recipients.retain(|(operand, v)| {
+                        treatment.reaches(*operand) && self.wanted.contains(v)
+                    });
+                    receives.extend(recipients.into_iter().map(|(_, v)| v));
+                    plan.units.push(Planned { unit, treatment, rule, why });
+                }
+                Err(error) => plan.unsupported.push(Problem::new(graph, node, error)),
+            }
+        }
+        plan.inputs = graph.activations().filter(|v| receives.contains(v)).collect();
+        for &value in &plan.shown {
+            if !receives.contains(&value) {
+                return Err(Error::NoRelevance { name: graph.name(value).to_string() });
+            }
+        }
+        plan.receives = receives;
+        Ok(plan)
     }
 }
 

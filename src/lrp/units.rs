@@ -40,7 +40,9 @@ impl Unit {
             return Self::new(graph, core, tail);
         }
         let mut unit = Self::new(graph, node, Vec::new())?;
-        if let Some((group, kind)) = group(graph, node, &layers.barriers) {
+        if layers.units != Units::Nodes
+            && let Some((group, kind)) = group(graph, node, &layers.barriers)
+        {
             (unit.group, unit.kind) = (Some(Arc::new(group)), kind);
         }
         Ok(unit)
@@ -170,8 +172,11 @@ impl Unit {
 
     /// What a constant operand of the call is, if it is a parameter.
     pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
-        (self.kind == Kind::Weighted && !self.is_active(graph, operand))
+        let has_parameters =
+            matches!(self.kind, Kind::Weighted | Kind::Normalisation) && self.group.is_none();
+        (has_parameters && !self.is_active(graph, operand))
             .then(|| self.operator.role(operand))
+            .flatten()
     }
 }
 
@@ -181,17 +186,30 @@ pub struct Layers {
     core: BTreeMap<NodeIndex, NodeIndex>,
     /// The values that are no intermediate values of a unit, because somebody sees them.
     barriers: BTreeSet<Value>,
+    units: Units,
+}
+
+/// What is taken for one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// A layer, with the scales, shifts and normalisations that fold into it.
+    Whole,
+    /// A layer without them.
+    Unfolded,
+    /// A node.
+    Nodes,
 }
 
 impl Layers {
     /// Finds them. A shift or scale belongs to the layer before it if nothing else reads, or sees,
     /// what lies between.
-    pub fn new(graph: &Graph, barriers: BTreeSet<Value>) -> Self {
+    pub fn new(graph: &Graph, barriers: BTreeSet<Value>, units: Units) -> Self {
         let mut core = BTreeMap::new();
         for node in graph.nodes() {
             if linear_layer(graph, node).is_some() {
                 core.insert(node, node);
-            } else if let Some(x) = scaled_or_shifted(graph, node)
+            } else if units == Units::Whole
+                && let Some(x) = scaled_or_shifted(graph, node)
                 && let Some(&layer) = core.get(&x.node)
                 && !barriers.contains(&x)
                 && graph.consumers(x).count() == 1
@@ -200,7 +218,7 @@ impl Layers {
                 core.insert(node, layer);
             }
         }
-        Self { core, barriers }
+        Self { core, barriers, units }
     }
 }
 

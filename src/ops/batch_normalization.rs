@@ -1,6 +1,6 @@
 //! `BatchNormalization`, at inference: a scale and a shift per channel (axis 1).
 
-use super::{Affine, Call, Constants, Error, Kind, Operator};
+use super::{Affine, Call, Constants, Error, Kind, Operator, Role};
 use crate::graph::{Expr, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &BatchNormalization;
@@ -26,6 +26,15 @@ impl Operator for BatchNormalization {
             });
         }
         Ok(Kind::Normalisation)
+    }
+
+    /// The statistics are no parameters.
+    fn role(&self, operand: usize) -> Option<Role> {
+        match operand {
+            1 => Some(Role::Weight),
+            2 => Some(Role::Bias),
+            _ => None,
+        }
     }
 
     fn constants(&self, _node: View) -> Option<Constants> {

@@ -41,8 +41,8 @@ impl Operator for Gemm {
         Ok(if both { Kind::Product } else { Kind::Weighted })
     }
 
-    fn role(&self, operand: usize) -> Role {
-        if operand == 2 { Role::Bias } else { Role::Weight }
+    fn role(&self, operand: usize) -> Option<Role> {
+        Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
     fn range(&self, _node: View) -> Range {

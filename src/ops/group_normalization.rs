@@ -29,8 +29,8 @@ impl Operator for GroupNormalization {
         operand == 0
     }
 
-    fn role(&self, operand: usize) -> Role {
-        if operand == 2 { Role::Bias } else { Role::Weight }
+    fn role(&self, operand: usize) -> Option<Role> {
+        Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
     fn adjoint<'e>(

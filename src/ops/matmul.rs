@@ -48,8 +48,8 @@ impl Operator for MatMul {
         Ok(if both { Kind::Product } else { Kind::Weighted })
     }
 
-    fn role(&self, operand: usize) -> Role {
-        if operand == 2 { Role::Bias } else { Role::Weight }
+    fn role(&self, operand: usize) -> Option<Role> {
+        Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
     fn range(&self, _node: View) -> Range {

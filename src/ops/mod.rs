@@ -234,9 +234,9 @@ pub trait Operator: Sync {
         0.0
     }
 
-    /// What a constant operand of a weighted operation is.
-    fn role(&self, _operand: usize) -> Role {
-        Role::Weight
+    /// What a constant operand of a weighted operation or a normalisation is, if a parameter.
+    fn role(&self, _operand: usize) -> Option<Role> {
+        Some(Role::Weight)
     }
 
     /// `p` where an elementwise function has `x f′(x) = p f(x)` (Euler), so that `x ⊙ Jᵀ s = p y ⊙ s`

@@ -4,6 +4,7 @@
 
 mod common_subexpressions;
 mod dead_nodes;
+mod idle_branches;
 mod twin_folding;
 
 use crate::{
@@ -16,8 +17,8 @@ pub trait Pass: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
-    /// Rewrites what is emitted for a weighted unit.
-    fn ratio(&self, ratio: Ratio) -> Ratio {
+    /// Rewrites what is emitted for a unit; `non_negative` says that its inputs are known not to be.
+    fn ratio(&self, ratio: Ratio, _non_negative: bool) -> Ratio {
         ratio
     }
 
@@ -55,6 +56,7 @@ impl Level {
         match self {
             Self::O0 => &[&dead_nodes::DeadNodes],
             Self::O2 => &[
+                &idle_branches::IdleBranches,
                 &twin_folding::TwinFolding,
                 &common_subexpressions::CommonSubexpressions,
                 &dead_nodes::DeadNodes,

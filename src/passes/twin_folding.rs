@@ -15,16 +15,20 @@ impl Pass for TwinFolding {
         "twin-folding"
     }
 
-    fn ratio(&self, ratio: Ratio) -> Ratio {
-        let twins = [Branch::PLAIN, Branch::of(Modifier::IDENTITY, Modifier::ABSOLUTE)];
-        match ratio.stabiliser {
-            Stabiliser::SignOver(epsilon) if ratio.branches == twins => Ratio {
-                branches: vec![Branch::of(Modifier::IDENTITY, Modifier::POSITIVE)],
-                stabiliser: Stabiliser::SignOver(epsilon / 2.0),
-                ..ratio
-            },
-            _ => ratio,
+    fn ratio(&self, mut ratio: Ratio, _non_negative: bool) -> Ratio {
+        let twins = [Branch::PLAIN, Branch::of(Modifier::Identity, Modifier::Absolute)];
+        for term in &mut ratio.terms {
+            let stabiliser = match term.stabiliser {
+                Stabiliser::SignOver(epsilon) => Stabiliser::SignOver(epsilon / 2.0),
+                Stabiliser::Signed(epsilon) => Stabiliser::Signed(epsilon / 2.0),
+                _ => continue,
+            };
+            if term.branches == twins {
+                term.branches = vec![Branch::of(Modifier::Identity, Modifier::Positive)];
+                term.stabiliser = stabiliser;
+            }
         }
+        ratio
     }
 }
 
@@ -39,18 +43,23 @@ mod tests {
     fn folded(rule: &str) -> Ratio {
         let rule: Choice = rule.parse().unwrap();
         let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
-        TwinFolding.ratio(ratio)
+        TwinFolding.ratio(ratio, false)
     }
 
     #[test]
     fn folds_the_twins_of_abslrp() {
-        let ratio = folded("abslrp");
-        assert_eq!(ratio.branches, [Branch::of(Modifier::IDENTITY, Modifier::POSITIVE)]);
-        assert_eq!(ratio.stabiliser, Stabiliser::SignOver(0.5e-9));
+        for (rule, stabiliser) in [
+            ("abslrp", Stabiliser::SignOver(0.5e-9)),
+            ("abslrp-signed", Stabiliser::Signed(0.5e-9)),
+        ] {
+            let term = folded(rule).terms.remove(0);
+            assert_eq!(term.branches, [Branch::of(Modifier::Identity, Modifier::Positive)]);
+            assert_eq!(term.stabiliser, stabiliser);
+        }
     }
 
     #[test]
     fn leaves_a_rule_without_twins() {
-        assert_eq!(folded("epsilon").branches, [Branch::PLAIN]);
+        assert_eq!(folded("epsilon").terms[0].branches, [Branch::PLAIN]);
     }
 }

@@ -12,9 +12,12 @@
 //! What scales or shifts by constants, and what normalises, passes relevance on unchanged; what
 //! moves data moves relevance; a product gives each operand half.
 //!
+//! `norms=twin` takes normalisations for layers with weights, as a framework that hooks every layer
+//! does: nothing is folded, and their scales and biases get an absolute twin.
+//!
 //! Where `y′` can be negative or vanish the rule is ill-conditioned: it divides by `y′`.
 
-use super::{Branch, Modifier, Ratio, Rule, Stabiliser, Treatment};
+use super::{Branch, Modifier, Opt, Options, Ratio, Rule, Stabiliser, Term, Treatment};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrp;
@@ -28,27 +31,37 @@ impl Rule for AbsLrp {
         "abslrp"
     }
 
-    fn options(&self) -> &'static [(&'static str, f64, &'static str)] {
-        &[]
+    fn options(&self) -> &'static [Opt] {
+        &[Opt {
+            name: "norms",
+            default: Some(0.0),
+            list: false,
+            words: &["pass", "twin"],
+            what: "whether relevance passes normalisations, or they have twins",
+        }]
     }
 
-    fn treatment(&self, kind: Kind, _option: &dyn Fn(&str) -> f64) -> Treatment {
-        let leaf = Ratio {
-            branches: vec![Branch::PLAIN],
-            stabiliser: Stabiliser::SignOver(EPSILON),
-            share: 1.0,
-            first_only: false,
-        };
-        let twin = Branch::of(Modifier::IDENTITY, Modifier::ABSOLUTE);
-        match kind {
-            Kind::Weighted => {
-                Treatment::Ratio(Ratio { branches: vec![Branch::PLAIN, twin], ..leaf })
-            }
-            Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf => Treatment::Ratio(leaf),
-            Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
-            Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
-            Kind::Normalisation | Kind::Affine => Treatment::Pass,
-            Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
-        }
+    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+        by_magnitude(kind, Stabiliser::SignOver(EPSILON), options.number("norms") > 0.0)
+    }
+
+    fn folds(&self, options: &Options<'_>) -> bool {
+        options.number("norms") < 1.0
+    }
+}
+
+/// The rule with this stabiliser.
+pub(super) fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool) -> Treatment {
+    let leaf = Ratio::of(Term::of(vec![Branch::PLAIN], stabiliser));
+    let twin = Branch::of(Modifier::Identity, Modifier::Absolute);
+    let weighted = || Ratio::of(Term::of(vec![Branch::PLAIN, twin.clone()], stabiliser));
+    match kind {
+        Kind::Weighted => Treatment::Ratio(weighted()),
+        Kind::Normalisation if twin_norms => Treatment::Ratio(weighted()),
+        Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf => Treatment::Ratio(leaf),
+        Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
+        Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
+        Kind::Normalisation | Kind::Affine => Treatment::Pass,
+        Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
     }
 }

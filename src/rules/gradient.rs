@@ -6,7 +6,7 @@
 //!
 //! With `--init one` it is the plain gradient (saliency; Simonyan et al. 2014).
 
-use super::{Rule, Treatment};
+use super::{Options, Rule, Treatment};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &Gradient;
@@ -18,11 +18,7 @@ impl Rule for Gradient {
         "gradient"
     }
 
-    fn options(&self) -> &'static [(&'static str, f64, &'static str)] {
-        &[]
-    }
-
-    fn treatment(&self, _kind: Kind, _option: &dyn Fn(&str) -> f64) -> Treatment {
+    fn treatment(&self, _kind: Kind, _options: &Options<'_>) -> Treatment {
         Treatment::Adjoint
     }
 }

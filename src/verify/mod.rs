@@ -14,7 +14,10 @@ use runtime::Locate;
 use session::{Array, Device, Given, Runner, Source, sample};
 
 use crate::{
-    lrp::{self, Record},
+    lrp::{
+        self, Record,
+        balance::{self, Books, Entry},
+    },
     onnx::{self, Addition, Model, schema::ModelProto},
     passes::Level,
 };
@@ -146,6 +149,9 @@ pub struct Report {
     pub outputs: Vec<OutputReport>,
     /// The added outputs.
     pub relevance: Vec<RelevanceReport>,
+    /// What each unit received and gave, from the explained tensor to the inputs; of the first map,
+    /// where there are several.
+    pub units: Vec<Entry>,
     /// Whether every promise holds.
     pub holds: bool,
 }
@@ -217,10 +223,15 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         (bench.run(&source, false, &feeds)?, bench.run(&source, true, &feeds)?)
     };
     let level = if record.options.level == Level::O0 { Level::O2 } else { Level::O0 };
-    let options = lrp::Options { level, ..record.options };
+    let options = lrp::Options { level, ..record.options.clone() };
     let other = lrp::explain(&source, &options)?;
     let other = bytes(&source.proto, &other.addition);
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;
+    let units = bench.balance(&source, &record.options, &feeds)?;
+    // Relevance that has grown is a difference of large numbers somewhere, and rounded accordingly.
+    let largest =
+        units.iter().map(|u| u.received_magnitude.max(u.given_magnitude)).fold(0.0, f64::max);
+    let growth = units.first().map_or(1.0, |first| largest / first.received_magnitude);
 
     let get = |arrays: &[(String, Array)], name: &str| {
         arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
@@ -265,7 +276,9 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
             other_level: level.to_string(),
             other_level_distance,
             conditioning,
-            holds: finite && other_level_distance <= LEVELS.max(ROUNDING * conditioning),
+            holds: finite
+                && other_level_distance
+                    <= LEVELS.max(ROUNDING * conditioning).max(f64::from(f32::EPSILON) * growth),
         });
     }
     let holds = outputs.iter().all(|o| o.holds) && relevance.iter().all(|r| r.holds);
@@ -276,6 +289,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         inputs: feeds.iter().map(|(n, a)| (n.clone(), a.shape().to_vec(), given(n))).collect(),
         outputs,
         relevance,
+        units,
         holds,
     })
 }
@@ -337,6 +351,22 @@ impl Bench<'_> {
         feeds: &[(String, Array)],
     ) -> Result<Vec<(String, Array)>, Error> {
         self.runner(source, optimise)?.run(feeds)
+    }
+
+    /// What each unit received and gave.
+    fn balance(
+        &self,
+        source: &Model,
+        options: &lrp::Options,
+        feeds: &[(String, Array)],
+    ) -> Result<Vec<Entry>, Error> {
+        let books = Books::open(source, options)?;
+        let bytes = bytes(&source.proto, &books.addition);
+        let mut runner = self.runner(&Source::Memory(&bytes, self.directory), false)?;
+        // Books of the first map do not ask for the inputs of others.
+        let found = runner.run(feeds)?.into_iter().find(|(name, _)| name == balance::OUTPUT);
+        let numbers: Vec<_> = found.map_or(Vec::new(), |(_, a)| a.numbers().into_iter().collect());
+        Ok(books.close(&numbers))
     }
 
     /// The inputs: those given, and samples for the rest.
@@ -419,6 +449,45 @@ impl Report {
                     r.conditioning
                 );
             }
+        }
+        let mut worst: Vec<_> = self.units.iter().filter(|u| u.amplification() > 2.0).collect();
+        worst.sort_by(|a, b| b.amplification().total_cmp(&a.amplification()));
+        for unit in worst.iter().take(3) {
+            let _ = writeln!(
+                out,
+                "      relevance grows {:.1e} times at '{}' ({}): it divides by values that vanish",
+                unit.amplification(),
+                unit.node,
+                unit.operators
+            );
+        }
+        if let (Some(first), Some(last)) = (self.units.first(), self.units.last()) {
+            let sum = |of: fn(&Entry) -> f64| self.units.iter().map(of).sum::<f64>();
+            let _ = writeln!(
+                out,
+                "      balance: {:.4e} started, biases and constants took {:.4e}, stabilisers {:.4e}, \
+                 the last unit gave {:.4e} to its operands (--units shows all)",
+                first.received,
+                sum(|u| u.bias),
+                sum(|u| u.stabiliser),
+                last.given
+            );
+        }
+        out
+    }
+
+    /// The balance of every unit, for people.
+    pub fn balance(&self) -> String {
+        let mut out = format!(
+            "      {:>11} {:>11} {:>11} {:>11}  unit\n",
+            "received", "given", "stabiliser", "bias"
+        );
+        for u in &self.units {
+            let _ = writeln!(
+                out,
+                "      {:>11.4e} {:>11.4e} {:>11.4e} {:>11.4e}  {} '{}'",
+                u.received, u.given, u.stabiliser, u.bias, u.operators, u.node
+            );
         }
         out
     }

@@ -1,0 +1,160 @@
+//! A rule chosen by name, with its options.
+
+use std::collections::BTreeMap;
+
+use super::{ALL, Rule, Treatment};
+use crate::ops::Kind;
+
+/// An option of a rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Opt {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is unless it is given; it has to be given where there is nothing.
+    pub default: Option<f64>,
+    /// Whether it may be a list, one number per channel, and negative.
+    pub list: bool,
+    /// The words that stand for 0, 1, …; numbers where there are none.
+    pub words: &'static [&'static str],
+    /// What it means.
+    pub what: &'static str,
+}
+
+impl Opt {
+    /// A number that is not negative.
+    pub const fn number(name: &'static str, default: f64, what: &'static str) -> Self {
+        Self { name, default: Some(default), list: false, words: &[], what }
+    }
+}
+
+/// The options of a rule: those given, and the defaults of the others.
+#[derive(Clone, Copy)]
+pub struct Options<'c> {
+    rule: &'static dyn Rule,
+    given: &'c BTreeMap<String, Vec<f64>>,
+}
+
+impl Options<'_> {
+    /// An option that is a number.
+    pub fn number(&self, name: &str) -> f64 {
+        self.list(name).first().copied().unwrap_or_default()
+    }
+
+    /// An option that may be a list.
+    pub fn list(&self, name: &str) -> Vec<f64> {
+        let default = || self.rule.options().iter().find(|o| o.name == name)?.default;
+        self.given.get(name).cloned().unwrap_or_else(|| default().into_iter().collect())
+    }
+}
+
+/// A rule chosen by name, with its options.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Choice {
+    name: String,
+    options: BTreeMap<String, Vec<f64>>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self { name: ALL[0].name().into(), options: BTreeMap::new() }
+    }
+}
+
+impl Choice {
+    /// The rule.
+    pub fn rule(&self) -> &'static dyn Rule {
+        // A choice is only ever made of a rule's own name; the default stands first.
+        ALL.iter().copied().find(|rule| rule.name() == self.name).unwrap_or(ALL[0])
+    }
+
+    /// A rule that reaches everything that relevance can.
+    pub fn everywhere() -> Self {
+        Self { name: "gradient".into(), options: BTreeMap::new() }
+    }
+
+    /// The rule's options.
+    pub fn options(&self) -> Options<'_> {
+        Options { rule: self.rule(), given: &self.options }
+    }
+
+    /// What the rule does at a kind of unit.
+    pub fn treatment(&self, kind: Kind) -> Treatment {
+        self.rule().treatment(kind, &self.options())
+    }
+}
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        for (i, (key, values)) in self.options.iter().enumerate() {
+            let words =
+                self.rule().options().iter().find(|o| o.name == key).map_or(&[][..], |o| o.words);
+            let value =
+                |v: &f64| words.get(*v as usize).map_or_else(|| format!("{v:e}"), |w| (*w).into());
+            let values: Vec<_> = values.iter().map(value).collect();
+            write!(f, "{}{key}={}", if i == 0 { ':' } else { ',' }, values.join("/"))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Choice> for String {
+    fn from(choice: Choice) -> Self {
+        choice.to_string()
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for Choice {
+    type Err = String;
+
+    /// Reads `NAME` or `NAME:key=value,key=value`; a value may be a list, `a/b/c`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, options) = text.split_once(':').unwrap_or((text, ""));
+        let Some(rule) = ALL.iter().find(|rule| rule.name() == name) else {
+            let known: Vec<_> = ALL.iter().map(|rule| rule.name()).collect();
+            return Err(format!("there is no rule '{name}'; known are {}", known.join(", ")));
+        };
+        let mut chosen = BTreeMap::new();
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            let Some(option) = rule.options().iter().find(|known| known.name == key) else {
+                let known: Vec<_> = rule.options().iter().map(|known| known.name).collect();
+                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+                return Err(format!("the rule {name} has no option '{key}'; it has {known}"));
+            };
+            chosen.insert(key.to_string(), read(option, value)?);
+        }
+        if let Some(missing) =
+            rule.options().iter().find(|o| o.default.is_none() && !chosen.contains_key(o.name))
+        {
+            return Err(format!("the rule {name} needs {}: {}", missing.name, missing.what));
+        }
+        let choice = Self { name: name.into(), options: chosen };
+        match rule.objection(&choice.options()) {
+            Some(objection) => Err(format!("the rule {name}: {objection}")),
+            None => Ok(choice),
+        }
+    }
+}
+
+fn read(option: &Opt, text: &str) -> Result<Vec<f64>, String> {
+    let bad = || format!("'{text}' is no value for the option {}", option.name);
+    if !option.words.is_empty() {
+        let word = option.words.iter().position(|word| *word == text);
+        let known = || format!("{}; it is one of {}", bad(), option.words.join(", "));
+        return Ok(vec![word.ok_or_else(known)? as f64]);
+    }
+    let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
+    let numbers: Vec<_> = text.split('/').map(number).collect::<Option<_>>().ok_or_else(bad)?;
+    let fits =
+        if option.list { numbers.len() <= 16 } else { numbers.len() == 1 && numbers[0] >= 0.0 };
+    if fits { Ok(numbers) } else { Err(bad()) }
+}

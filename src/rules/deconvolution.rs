@@ -1,0 +1,26 @@
+//! `deconvolution` — the deconvolution network of Zeiler and Fergus (2014), at activations: the positive
+//! part of what arrives passes. Elsewhere the gradient.
+//!
+//! ```text
+//! R_x = R⁺
+//! ```
+
+use super::{Options, Rule, Treatment};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Deconvolution;
+
+struct Deconvolution;
+
+impl Rule for Deconvolution {
+    fn name(&self) -> &'static str {
+        "deconvolution"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        match kind {
+            Kind::Activation => Treatment::PositivePass,
+            _ => Treatment::Adjoint,
+        }
+    }
+}

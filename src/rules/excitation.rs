@@ -1,0 +1,22 @@
+//! `excitation` — excitation backprop (Zhang et al. 2016, eq. 5): `zplus` without biases.
+
+use super::{Modifier, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Excitation;
+
+struct Excitation;
+
+impl Rule for Excitation {
+    fn name(&self) -> &'static str {
+        "excitation"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        at_weights(kind, || {
+            let mut term = contributions(Modifier::Positive, STABILISER);
+            term.branches.iter_mut().for_each(|branch| branch.bias = None);
+            Ratio::of(term)
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! `flat` — relevance shared evenly among all inputs of each output, at the first layer (Lapuschkin et
+//! al. 2019).
+//!
+//! ```text
+//! R_x = Jᵀ s      of f(1; W = 1, b = 0), with s = R / stabilised f(1; 1, 0)
+//! ```
+
+use super::{Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Flat;
+
+struct Flat;
+
+impl Rule for Flat {
+    fn name(&self) -> &'static str {
+        "flat"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        at_weights(kind, || {
+            let branch = Branch::of(Modifier::One, Modifier::One).without_bias();
+            Ratio::of(Term::of(vec![branch], Stabiliser::Signed(STABILISER)))
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! `gradient-x-input` — the gradient, times the input (Shrikumar et al. 2017).
+//!
+//! ```text
+//! R_x = x ⊙ Jᵀ R
+//! ```
+
+use super::{Options, Rule, Treatment};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &GradientXInput;
+
+struct GradientXInput;
+
+impl Rule for GradientXInput {
+    fn name(&self) -> &'static str {
+        "gradient-x-input"
+    }
+
+    fn treatment(&self, _kind: Kind, _options: &Options<'_>) -> Treatment {
+        Treatment::Adjoint
+    }
+
+    fn times_input(&self) -> bool {
+        true
+    }
+}

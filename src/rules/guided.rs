@@ -1,0 +1,26 @@
+//! `guided` — guided backprop (Springenberg et al. 2015), at activations: the gradient of the positive part
+//! of what arrives. Elsewhere the gradient.
+//!
+//! ```text
+//! R_x = Jᵀ R⁺
+//! ```
+
+use super::{Options, Rule, Treatment};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Guided;
+
+struct Guided;
+
+impl Rule for Guided {
+    fn name(&self) -> &'static str {
+        "guided"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        match kind {
+            Kind::Activation => Treatment::PositiveAdjoint,
+            _ => Treatment::Adjoint,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `norm` — relevance shared in proportion, with a stabiliser only: `epsilon` wherever a unit shares at all, sums
+//! and pools included.
+//!
+//! ```text
+//! R_x = x ⊙ Jᵀ (R / (y + ε · sign(y)))
+//! ```
+
+use super::{Opt, Options, Ratio, Rule, STABILISER, Treatment, unweighted};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Norm;
+
+struct Norm;
+
+impl Rule for Norm {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
+    fn options(&self) -> &'static [Opt] {
+        const {
+&[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")]
+}
+    }
+
+    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+        match kind {
+            Kind::Weighted | Kind::Sum | Kind::Max | Kind::Leaf => {
+                Treatment::Ratio(Ratio::plain(options.number("epsilon")))
+            }
+            _ => unweighted(kind),
+        }
+    }
+}

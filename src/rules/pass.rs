@@ -1,0 +1,22 @@
+//! `pass` — relevance passes unchanged, where a unit has operands of the shape of its result; elsewhere as
+//! other rules for layers with weights.
+
+use super::{Options, Rule, Treatment, unweighted};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Pass;
+
+struct Pass;
+
+impl Rule for Pass {
+    fn name(&self) -> &'static str {
+        "pass"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        match kind {
+            Kind::Weighted => Treatment::Pass,
+            _ => unweighted(kind),
+        }
+    }
+}

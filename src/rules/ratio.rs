@@ -1,0 +1,218 @@
+//! Sharing in proportion: what most rules are, as data.
+
+use crate::{
+    graph::Expr,
+    onnx::{DataType, schema::TensorProto},
+};
+
+/// `R_x = share · Σ_t factor_t · Σ_b ± x_b ⊙ J_bᵀ s_t`, where `s_t` is `R` over the stabilised
+/// `z_t = Σ_b ± f(x_b; θ_b)`, and `x_b`, `θ_b` are the inputs and parameters that branch `b` makes of
+/// those there are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ratio {
+    /// What is added up, each with a denominator of its own.
+    pub terms: Vec<Term>,
+    /// The part of the relevance that each operand gets.
+    pub share: f64,
+    /// Whether only the first operand gets any.
+    pub first_only: bool,
+    /// Whether what an operand gets is scaled to Σ |R| = 1 per sample.
+    pub normalised: bool,
+}
+
+impl Ratio {
+    /// The unit itself, in one term.
+    pub fn plain(epsilon: f64) -> Self {
+        Self::of(Term::of(vec![Branch::PLAIN], Stabiliser::Signed(epsilon)))
+    }
+
+    /// A single term.
+    pub fn of(term: Term) -> Self {
+        Self { terms: vec![term], share: 1.0, first_only: false, normalised: false }
+    }
+}
+
+/// Branches that share a denominator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// What it counts.
+    pub factor: f64,
+    /// The forms of the unit that are added up.
+    pub branches: Vec<Branch>,
+    /// How `R` is divided by `z`.
+    pub stabiliser: Stabiliser,
+    /// Where it counts.
+    pub gate: Gate,
+}
+
+impl Term {
+    /// A term that counts everywhere.
+    pub fn of(branches: Vec<Branch>, stabiliser: Stabiliser) -> Self {
+        Self { factor: 1.0, branches, stabiliser, gate: Gate::Everywhere }
+    }
+}
+
+/// Where a term counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Everywhere.
+    Everywhere,
+    /// Where the unit's own result is positive.
+    Positive,
+    /// Where the unit's own result is negative.
+    Negative,
+}
+
+/// A unit with its inputs and parameters modified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    /// What is done to inputs.
+    pub input: Modifier,
+    /// What is done to weights.
+    pub weight: Modifier,
+    /// What is done to the bias; `None` leaves it out.
+    pub bias: Option<Modifier>,
+    /// Whether it is subtracted.
+    pub negative: bool,
+}
+
+impl Branch {
+    /// The unit itself.
+    pub const PLAIN: Self = Self::of(Modifier::Identity, Modifier::Identity);
+
+    /// A unit with its inputs, and its weights and bias, modified.
+    pub const fn of(input: Modifier, parameters: Modifier) -> Self {
+        Self { input, weight: parameters, bias: Some(parameters), negative: false }
+    }
+
+    /// The same without a bias.
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
+    }
+}
+
+/// A function of inputs or parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Modifier {
+    /// v
+    Identity,
+    /// |v|
+    Absolute,
+    /// max(v, 0)
+    Positive,
+    /// min(v, 0)
+    Negative,
+    /// 1
+    One,
+    /// v²
+    Square,
+    /// v + γ max(v, 0)
+    MorePositive(f64),
+    /// v + γ min(v, 0)
+    MoreNegative(f64),
+    /// These numbers, one for all or one per channel (axis 1).
+    Constant(Numbers),
+}
+
+/// Up to sixteen numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numbers {
+    values: [f64; 16],
+    count: usize,
+}
+
+impl Numbers {
+    /// The numbers of a list, which has at most sixteen.
+    pub fn new(list: &[f64]) -> Self {
+        let mut values = [0.0; 16];
+        values.iter_mut().zip(list).for_each(|(to, from)| *to = *from);
+        Self { values, count: list.len().min(values.len()) }
+    }
+}
+
+impl Modifier {
+    /// The modified value.
+    pub fn apply(self, v: Expr<'_>) -> Expr<'_> {
+        let elem = v.ty().elem;
+        match self {
+            Self::Identity => v,
+            Self::Absolute => v.abs(),
+            Self::Positive => v.relu(),
+            Self::Negative => -(-v).relu(),
+            Self::One => v.emitter().scalar(elem, 1.0).expand_like(v),
+            Self::Square => v * v,
+            Self::MorePositive(gamma) => v + v.relu() * gamma,
+            Self::MoreNegative(gamma) => v - (-v).relu() * gamma,
+            Self::Constant(numbers) => {
+                let numbers = &numbers.values[..numbers.count];
+                let rank = v.ty().rank().unwrap_or(0).max(1);
+                let mut dims = vec![1; rank];
+                dims[usize::from(rank > 1)] = numbers.len();
+                let list = TensorProto::of_floats(elem, &dims, numbers);
+                v.emitter().constant(list).expand_like(v)
+            }
+        }
+    }
+}
+
+/// How a relevance is divided by what it is the relevance of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stabiliser {
+    /// `R · sign(z) / (z + ε)` with `sign(0) = 0`: the notebook's. Where `z = −ε` it gives 0.
+    SignOver(f64),
+    /// `R / (z + ε · sign(z))` with `sign(0) = 1`: the usual one (Montavon et al. 2019, eq. 10.2).
+    Signed(f64),
+    /// `R / (|y| + ε)`, with the unit's own result for `z`.
+    OwnMagnitude(f64),
+    /// `R`, undivided.
+    Whole,
+}
+
+/// The largest quotient where the denominator can vanish: what the next layers make of it stays
+/// finite in float32.
+const SATURATION: f64 = 1e30;
+
+impl Stabiliser {
+    /// `R` divided by `z`.
+    pub fn divide<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+        match self {
+            Self::Whole => r,
+            Self::SignOver(_) if z.is_non_negative() => r * z.sign() / self.denominator(z),
+            // Where z can vanish, what is divided by it multiplies from layer to layer, and would
+            // overflow.
+            Self::SignOver(_) => (r * z.sign() / self.denominator(z)).saturate(SATURATION),
+            Self::Signed(_) | Self::OwnMagnitude(_) => r / self.denominator(z),
+        }
+    }
+
+    /// `z ⊙` [`Stabiliser::divide`]: where the sign is a factor, `z · sign(z) = |z|`.
+    pub fn share<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+        let numerator = match self {
+            Self::SignOver(_) if !z.is_non_negative() => z.abs(),
+            _ => z,
+        };
+        // The quotient first: it is at most 1, so that nothing overflows.
+        r * (numerator / self.denominator(z))
+    }
+
+    fn denominator(self, z: Expr<'_>) -> Expr<'_> {
+        match self {
+            Self::SignOver(epsilon) => {
+                let denominator = z + epsilon;
+                if z.is_non_negative() {
+                    return denominator;
+                }
+                // The formula has a pole at z = −ε, which a finite input can hit.
+                let regular = denominator.cast(DataType::Bool);
+                denominator.where_or(regular, f64::from(f32::MAX))
+            }
+            Self::Signed(epsilon) if z.is_non_negative() => z + epsilon,
+            Self::Signed(epsilon) => {
+                let negative = (-z).greater(0.0);
+                (z - epsilon).where_(negative, z + epsilon)
+            }
+            Self::OwnMagnitude(epsilon) => z.abs() + epsilon,
+            Self::Whole => z.emitter().scalar(z.ty().elem, 1.0),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `wsquare` — the w² rule for inputs without bounds, at the first layer (Montavon et al. 2017, eq. 12).
+//!
+//! ```text
+//! R_x = Jᵀ s      of f(1; θ²), with s = R / stabilised f(1; θ²)
+//! ```
+//!
+//! Biases are squared as well, as in zennit.
+
+use super::{Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &WSquare;
+
+struct WSquare;
+
+impl Rule for WSquare {
+    fn name(&self) -> &'static str {
+        "wsquare"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        at_weights(kind, || {
+            let branch = Branch::of(Modifier::One, Modifier::Square);
+            Ratio::of(Term::of(vec![branch], Stabiliser::Signed(STABILISER)))
+        })
+    }
+}

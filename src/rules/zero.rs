@@ -1,0 +1,21 @@
+//! `zero` — relevance ends at layers with weights. Of use in a composite, where it keeps relevance out of a branch.
+
+use super::{Options, Rule, Treatment, unweighted};
+use crate::ops::Kind;
+
+pub(super) const RULE: &dyn Rule = &Zero;
+
+struct Zero;
+
+impl Rule for Zero {
+    fn name(&self) -> &'static str {
+        "zero"
+    }
+
+    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+        match kind {
+            Kind::Weighted => Treatment::Zero,
+            _ => unweighted(kind),
+        }
+    }
+}

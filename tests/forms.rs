@@ -125,6 +125,31 @@ fn levels_mean_the_same_and_follow_the_samples() {
     });
 }
 
+/// Every rule at every operator: what is emitted runs, and gives finite maps.
+#[test]
+fn every_rule_crosses_every_operator() {
+    every_form(|path| {
+        let shape = shape(path);
+        let x = normal(&shape, 7);
+        for rule in abslrp::rules::ALL.iter().map(|rule| rule.name()).chain(["abslrp:norms=twin"]) {
+            let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
+            let directory = tempfile::tempdir().unwrap();
+            let rule = text.parse().unwrap();
+            let options = Options { rule, output: Some("y".into()), ..Options::default() };
+            let model = abslrp::onnx::Model::open(path).unwrap();
+            match abslrp::lrp::explain(&model, &options) {
+                // Layers that change shapes cannot pass, and nothing comes through zero.
+                Err(_) if ["pass", "zero"].contains(&text) => continue,
+                Err(error) if error.to_string().contains("takes opset 11") => continue,
+                other => drop(other.unwrap_or_else(|error| panic!("{text}: {error}"))),
+            }
+            let explained = compile(path, &options, directory.path());
+            let r = run(&explained, true, &feeds(&x), "x_relevance");
+            assert!(r.iter().all(|v| v.is_finite()), "{text}");
+        }
+    });
+}
+
 #[test]
 fn original_outputs_keep_their_bits() {
     for path in models("forms").into_iter().chain(models("")) {

@@ -453,6 +453,18 @@ impl<'e> Expr<'e> {
         self
     }
 
+    /// The same, where the caller knows its type better than inference does.
+    #[must_use]
+    pub fn known_as(self, ty: Type) -> Self {
+        let have = self.ty();
+        let agree = |(a, b): (&Dim, &Dim)| a.known().zip(b.known()).is_none_or(|(a, b)| a == b);
+        debug_assert!(
+            have.shape.iter().flatten().zip(ty.shape.iter().flatten()).all(agree),
+            "inference finds {have:?}, the caller {ty:?}"
+        );
+        self.assert(ty.shape.clone()).assume(ty)
+    }
+
     /// The same, with a shape that is known better than inference does.
     fn assert(self, shape: Option<Vec<Dim>>) -> Self {
         if shape.is_some() {
@@ -661,7 +673,8 @@ impl<'e> Expr<'e> {
             let axes = broadcast.unary("NonZero").reshape(&[-1]);
             let summed = [Some(kept), Some(axes)];
             let attributes = vec![int("keepdims", 1), int("noop_with_empty_axes", 1)];
-            return Ok(self.emitter.emit("ReduceSum", &summed, attributes).assert(Some(to)));
+            let sum = self.emitter.emit("ReduceSum", &summed, attributes);
+            return Ok(sum.assume(Type::new(self.ty().elem, to)));
         }
         Ok(kept.assert(Some(to)))
     }

@@ -454,6 +454,11 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
     let graph = Graph::new(model)?;
     let plan = Plan::new(&graph, options)?;
     plan.check(&graph, options)?;
+    let mut options = options.clone();
+    if plan.contrasts && options.target == Target::All {
+        options.target = Target::Argmax; // The rule is about one class.
+    }
+    let options = &options;
 
     let emitter = Emitter::new(&graph);
     let (of, mut values) = maps::maps(&graph, &plan, options, &emitter)?;

@@ -8,7 +8,7 @@ use super::{
     units::Unit,
 };
 use crate::{
-    graph::{Emitter, Expr, Graph, Value},
+    graph::{Dim, Emitter, Expr, Graph, Value},
     onnx::DataType,
     ops::{self, Call, Kind, Role},
     rules::{Branch, Gate, Modifier, Ratio, Stabiliser, Treatment},
@@ -119,7 +119,12 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let what = "a layer whose result has another shape than its input, under the rule pass";
             return Err(ops::Error::Unsupported { what: what.into() });
         }
-        r.sum_to(x)
+        // What is one-to-one has the operand's shape, under whatever names the file gives its sizes.
+        let ty = x.ty();
+        let one_to_one = matches!(self.unit.kind, Kind::Activation | Kind::Normalisation)
+            && r.ty().rank() == ty.rank()
+            && ty.shape.iter().flatten().all(|dim| *dim != Dim::Known(1));
+        if one_to_one { Ok(r.known_as(ty.with(r.ty().elem))) } else { r.sum_to(x) }
     }
 
     fn ratio(

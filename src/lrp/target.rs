@@ -157,7 +157,10 @@ pub fn starts<'e>(
             return Ok(Start { for_it: own.named("start"), against: None });
         }
         // As much again, spread over the other classes.
-        let others = y.size(classes).cast(elem) - 1.0;
+        let others = match ty.dim(classes) {
+            Some(Dim::Known(count)) => emitter.scalar(elem, (count - 1).max(1) as f64),
+            _ => y.size(classes).cast(elem) - 1.0,
+        };
         let spread = (own.sum(&[classes], true) / others) * (1.0 - hit.cast(elem));
         Ok(if linear {
             Start { for_it: (own - spread).named("start"), against: None }

@@ -121,8 +121,9 @@ impl<'g, 'e> Call<'g, 'e> {
             (Some(group), &[Some(s), ..]) => self.through(group, wrt, s)?,
             _ => self.operator.adjoint_of_all(self, wrt, s)?,
         };
+        // It has the operand's shape by definition, which says more than inference can.
         let elem = gradient.ty().elem;
-        Ok(gradient.assume(self.raw(wrt)?.ty().with(elem)))
+        Ok(gradient.known_as(self.raw(wrt)?.ty().with(elem)))
     }
 
     /// The node again, on these operands.

@@ -1,7 +1,10 @@
 //! `Gemm`: α A′ B′ + β C, where A′ and B′ are A and B or their transposes.
 
 use super::{Call, Error, Kind, Linear, Operator, Range, Role};
-use crate::graph::{Dim, Expr, Type, View, emit};
+use crate::{
+    graph::{Dim, Expr, Type, View, emit},
+    onnx::DataType,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Gemm;
 
@@ -59,6 +62,13 @@ impl Operator for Gemm {
 
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
+    }
+
+    fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        // C may be left out since opset 11.
+        let zero = || call.emitter().scalar(call.x(0).map_or(DataType::Float, |x| x.ty().elem), 0.0);
+        let c = call.get(2).or_else(|| (call.emitter().opset() < 11).then(zero));
+        call.clone().with(2, c).repeat()
     }
 
     fn adjoint<'e>(

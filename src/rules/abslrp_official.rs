@@ -10,7 +10,8 @@
 //!
 //! Max pools do not divide: `R_x = x ⊙ Jᵀ R`, normalised likewise. Relevance starts at 1 for the
 //! target; a second sweep starts at 1/(K − 1) for each other class and is subtracted, and the result is
-//! divided by its largest magnitude, per sample. It therefore needs one target: `--target`.
+//! divided by its largest magnitude, per sample. It is about one class: the one with the largest score,
+//! unless `--target` names another.
 //!
 //! What scales, shifts or normalises by statistics passes relevance on. The release hooks Dropout
 //! layers too, which changes its result even though they do nothing at inference; an exported graph has

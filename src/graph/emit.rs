@@ -453,16 +453,17 @@ impl<'e> Expr<'e> {
         self
     }
 
-    /// The same, where the caller knows its type better than inference does.
-    #[must_use]
-    pub fn known_as(self, ty: Type) -> Self {
+    /// The same, where the caller knows its type better than inference does. Where the two
+    /// contradict each other, the model's own shapes do.
+    pub fn known_as(self, ty: Type) -> Result<Self, Error> {
         let have = self.ty();
         let agree = |(a, b): (&Dim, &Dim)| a.known().zip(b.known()).is_none_or(|(a, b)| a == b);
-        debug_assert!(
-            have.shape.iter().flatten().zip(ty.shape.iter().flatten()).all(agree),
-            "inference finds {have:?}, the caller {ty:?}"
-        );
-        self.assert(ty.shape.clone()).assume(ty)
+        if have.shape.iter().flatten().zip(ty.shape.iter().flatten()).all(agree) {
+            return Ok(self.assert(ty.shape.clone()).assume(ty));
+        }
+        let graph = self.emitter.graph.borrow();
+        let (have, ty) = (graph.type_text(&have), graph.type_text(&ty));
+        Err(Error::Shapes { what: format!("an operand of type {ty} with a derivative of {have}") })
     }
 
     /// The same, with a shape that is known better than inference does.

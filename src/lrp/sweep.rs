@@ -124,7 +124,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let one_to_one = matches!(self.unit.kind, Kind::Activation | Kind::Normalisation)
             && r.ty().rank() == ty.rank()
             && ty.shape.iter().flatten().all(|dim| *dim != Dim::Known(1));
-        if one_to_one { Ok(r.known_as(ty.with(r.ty().elem))) } else { r.sum_to(x) }
+        if one_to_one { r.known_as(ty.with(r.ty().elem)) } else { r.sum_to(x) }
     }
 
     fn ratio(

@@ -123,7 +123,7 @@ impl<'g, 'e> Call<'g, 'e> {
         };
         // It has the operand's shape by definition, which says more than inference can.
         let elem = gradient.ty().elem;
-        Ok(gradient.known_as(self.raw(wrt)?.ty().with(elem)))
+        gradient.known_as(self.raw(wrt)?.ty().with(elem))
     }
 
     /// The node again, on these operands.

@@ -6,7 +6,7 @@
 mod common;
 
 use abslrp::{
-    lrp::Options,
+    lrp::{Canonize, Options},
     verify::session::{Array, sample},
 };
 use common::{LEVELS, compile, distance, models, python_packages, run, runner, stem};
@@ -29,6 +29,37 @@ fn exporters_agree() {
             assert!(apart < 1e-3, "{name} is {apart:.1e} from {} at {level}", maps[0].0);
         }
     }
+}
+
+/// Folding is what a layer is: no rule needs the canonizers of other libraries.
+#[test]
+fn folded_or_not_is_the_same_under_every_rule() {
+    let x = sample(&[2, 3, 16, 16], TensorElementType::Float32, 4).unwrap();
+    let rules = abslrp::rules::ALL.iter().map(|rule| rule.name());
+    for rule in rules.filter(|rule| !["pass", "zero"].contains(rule)) {
+        let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
+        let map = |name: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let options = Options { rule: text.parse().unwrap(), ..Options::default() };
+            let path = common::fixture(&format!("exporters/{name}.onnx"));
+            let explained = compile(&path, &options, directory.path());
+            run(&explained, false, &[("x".into(), x.clone())], "x_relevance")
+        };
+        let apart = distance(&map("legacy17.unfolded"), &map("legacy17"));
+        assert!(apart < 1e-3, "{text}: {apart:.1e}");
+    }
+}
+
+/// Without units every node is one, and the map another.
+#[test]
+fn canonize_none_takes_every_node_by_itself() {
+    let path = common::fixture("exporters/legacy17.unfolded.onnx");
+    let model = abslrp::onnx::Model::open(path).unwrap();
+    let units = |canonize| {
+        let options = Options { canonize, ..Options::default() };
+        abslrp::lrp::explain(&model, &options).unwrap().summary.units
+    };
+    assert!(units(Canonize::None) > units(Canonize::Units));
 }
 
 /// The models that the onnx package carries: opset 9, weights filled in by `ConstantOfShape`.

@@ -122,7 +122,7 @@ fn operators(as_json: bool) -> Report {
     for (opset, names) in &since {
         let _ = writeln!(text, "| {opset} | {} |", names.join(", "));
     }
-    let _ = writeln!(text, "| fused, `com.microsoft` | {} |", abslrp::ops::FUSED.join(", "));
+    let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::ops::FUSED.join(", "));
     let json = json!({ "operators": abslrp::ops::table(), "fused": abslrp::ops::FUSED });
     Report { text, json, as_json, holds: true }
 }

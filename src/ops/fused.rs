@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// The fused operators that are known, in the domain `com.microsoft` or without one.
+/// The fused operators that are known, in the domain `com.microsoft` or without one; `Scaler` in
+/// `ai.onnx.ml`.
 pub const NAMES: &[&str] = &[
     "BiasGelu",
     "FastGelu",
@@ -23,6 +24,7 @@ pub const NAMES: &[&str] = &[
     "FusedMatMul",
     "Gelu",
     "QuickGelu",
+    "Scaler",
     "SimplifiedLayerNormalization",
     "SkipLayerNormalization",
     "SkipSimplifiedLayerNormalization",
@@ -31,9 +33,9 @@ pub const NAMES: &[&str] = &[
 /// The nodes that a fused operator stands for; `None` for any other. `types` are those of its
 /// operands.
 pub fn body(call: &NodeProto, types: &[Option<&Type>], opset: i64) -> Option<Body> {
-    let domain = call.domain();
-    if domain != "com.microsoft" && call.op_type() != "SimplifiedLayerNormalization" {
-        return None;
+    match (call.domain(), call.op_type()) {
+        ("com.microsoft", _) | (_, "SimplifiedLayerNormalization") | ("ai.onnx.ml", "Scaler") => {}
+        _ => return None,
     }
     let elem = types.first().copied().flatten()?.elem;
     let mut body = Builder { elem, opset, nodes: Vec::new(), constants: Vec::new() };
@@ -121,6 +123,20 @@ pub fn body(call: &NodeProto, types: &[Option<&Type>], opset: i64) -> Option<Bod
             let axis = get("axis").map_or(-1, |a| a.i());
             let epsilon = number("epsilon", 1e-5);
             body.layer_normalization(x, "1", "", axis, rank(0)?, epsilon, true)
+        }
+        // What scikit-learn's scalers are: (x − offset) · scale, in float32.
+        "Scaler" => {
+            let list = |name: &str| get(name).map_or(&[][..], |a| &a.floats).to_vec();
+            let mut y = body.add("Cast", &[x], vec![int("to", DataType::Float as i64)]);
+            for (name, op_type) in [("offset", "Sub"), ("scale", "Mul")] {
+                let list: Vec<_> = list(name).into_iter().map(f64::from).collect();
+                if !list.is_empty() {
+                    let tensor = TensorProto::of_floats(DataType::Float, &[list.len()], &list);
+                    body.constants.push(TensorProto { name: Some(name.into()), ..tensor });
+                    y = body.add(op_type, &[&y, name], vec![]);
+                }
+            }
+            y
         }
         _ => return None,
     };

@@ -1,55 +1,28 @@
 //! `GroupNormalization`: statistics over groups of channels; its scales are per group before opset 21,
 //! per channel since.
 
-use super::{Call, Error, Kind, Operator, normalise, Role};
-use crate::graph::{Expr, Type, View};
+use super::{Operator, normalise::{Normalisation, adjoint}};
+use crate::graph::Expr;
 
-pub(super) const OPERATOR: &dyn Operator = &GroupNormalization;
-
-struct GroupNormalization;
-
-impl Operator for GroupNormalization {
-    fn names(&self) -> &[&'static str] {
-        &["GroupNormalization"]
-    }
-
-    fn since(&self, _name: &str) -> i64 {
-        18
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, node: View) -> Result<Kind, Error> {
-        normalise::kind(node)
-    }
-
-    fn flows(&self, _node: View, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn role(&self, operand: usize) -> Option<Role> {
-        Some(if operand == 2 { Role::Bias } else { Role::Weight })
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+pub(super) const OPERATOR: &dyn Operator = &Normalisation {
+    name: "GroupNormalization",
+    since: 18,
+    adjoint: |call, s| {
         let (x, groups) = (call.x(0)?, call.node.int("num_groups", 1)?);
         let epsilon = call.node.float("epsilon", 1e-5)?;
         let rank = call.node.rank(0)?;
-        let grouped = |v: Expr<'e>| v.reshape(&[0, groups, -1]);
         let scale = call.x(1)?;
         let g = if call.node.opset() < 21 {
-            grouped(s) * scale.unsqueeze(&[1])
+            grouped(s, groups) * scale.unsqueeze(&[1])
         } else {
             let after: Vec<_> = (1..rank.saturating_sub(1)).collect();
-            grouped(s * scale.unsqueeze(&after))
+            grouped(s * scale.unsqueeze(&after), groups)
         };
-        Ok(normalise::adjoint(grouped(x), g, &[2], epsilon, true).reshape_like(x))
-    }
+        Ok(adjoint(grouped(x, groups), g, &[2], epsilon, true).reshape_like(x))
+    },
+};
+
+/// The channels of each group, with all that is in them, along one axis.
+fn grouped(v: Expr<'_>, groups: i64) -> Expr<'_> {
+    v.reshape(&[0, groups, -1])
 }

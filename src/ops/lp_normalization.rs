@@ -1,39 +1,11 @@
 //! `LpNormalization`: x / ‖x‖ along an axis.
 
-use super::{Call, Error, Kind, Operator, normalise};
-use crate::graph::{Expr, Type, View};
+use super::{Operator, normalise::Normalisation};
 
-pub(super) const OPERATOR: &dyn Operator = &LpNormalization;
-
-struct LpNormalization;
-
-impl Operator for LpNormalization {
-    fn names(&self) -> &[&'static str] {
-        &["LpNormalization"]
-    }
-
-    fn since(&self, _name: &str) -> i64 {
-        9
-    }
-
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, node: View) -> Result<Kind, Error> {
-        normalise::kind(node)
-    }
-
-    fn flows(&self, _node: View, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+pub(super) const OPERATOR: &dyn Operator = &Normalisation {
+    name: "LpNormalization",
+    since: 9,
+    adjoint: |call, s| {
         let (x, y) = (call.x(0)?, call.y());
         let axes = [call.node.axis("axis", -1, call.node.rank(0)?)?];
         let (size, slope) = match call.node.int("p", 2)? {
@@ -42,5 +14,5 @@ impl Operator for LpNormalization {
         };
         let g = s - slope * (s * y).sum(&axes, true);
         Ok((g / size).where_or(size.greater(0.0), 0.0))
-    }
-}
+    },
+};

@@ -1,7 +1,56 @@
 //! What normalisations by statistics have in common.
 
-use super::{Error, Kind, reduce};
-use crate::graph::{Expr, View};
+use super::{Call, Error, Kind, Operator, Role, reduce};
+use crate::graph::{Expr, Type, View};
+
+/// A normalisation by statistics of operand 0; operands 1 and 2, where it has them, scale and shift it.
+pub struct Normalisation {
+    /// The operator.
+    pub name: &'static str,
+    /// The operator set that it came with.
+    pub since: i64,
+    /// `(∂y/∂x)ᵀ s`, statistics included.
+    pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
+}
+
+impl Operator for Normalisation {
+    fn names(&self) -> &[&'static str] {
+        std::slice::from_ref(&self.name)
+    }
+
+    fn since(&self, _name: &str) -> i64 {
+        self.since
+    }
+
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+        node.like_input()
+    }
+
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        if (1..node.inputs().len()).any(|operand| node.is_active(operand)) {
+            let what = format!("{} with a computed scale or bias", self.name);
+            return Err(Error::Unsupported { what });
+        }
+        Ok(Kind::Normalisation)
+    }
+
+    fn flows(&self, _node: View, operand: usize) -> bool {
+        operand == 0
+    }
+
+    fn role(&self, operand: usize) -> Option<Role> {
+        Some(if operand == 2 { Role::Bias } else { Role::Weight })
+    }
+
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        (self.adjoint)(call, s)
+    }
+}
 
 /// The adjoint of `n = (x − mean) / √(variance + ε)` over `axes`; without `centred`, of
 /// `n = x / √(mean(x²) + ε)`.
@@ -18,13 +67,4 @@ pub fn adjoint<'e>(
     let deviation = (mean(d * d) + epsilon).sqrt();
     let n = d / deviation;
     (centre(g) - n * mean(g * n)) / deviation
-}
-
-/// The kind of a normalisation whose operands behind the first have to be constants.
-pub fn kind(node: View) -> Result<Kind, Error> {
-    if (1..node.inputs().len()).any(|operand| node.is_active(operand)) {
-        let what = format!("{} with a computed scale or bias", node.op_type());
-        return Err(Error::Unsupported { what });
-    }
-    Ok(Kind::Normalisation)
 }

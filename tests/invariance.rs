@@ -50,6 +50,25 @@ fn folded_or_not_is_the_same_under_every_rule() {
     }
 }
 
+/// With twins for normalisations nothing is folded, but a layer is still a layer.
+#[test]
+fn exporters_agree_on_normalisations_as_layers() {
+    let x = sample(&[2, 3, 16, 16], TensorElementType::Float32, 5).unwrap();
+    let unfolded = models("exporters").into_iter().filter(|path| stem(path).contains("unfolded"));
+    let maps = unfolded.map(|path| {
+        let directory = tempfile::tempdir().unwrap();
+        let rule = "abslrp:norms=twin".parse().unwrap();
+        let explained = compile(&path, &Options { rule, ..Options::default() }, directory.path());
+        (stem(&path), run(&explained, false, &[("x".into(), x.clone())], "x_relevance"))
+    });
+    let maps: Vec<_> = maps.collect();
+    assert!(maps.len() >= 5);
+    for (name, map) in &maps[1..] {
+        let apart = distance(map, &maps[0].1);
+        assert!(apart < 1e-3, "{name} is {apart:.1e} from {}", maps[0].0);
+    }
+}
+
 /// Without units every node is one, and the map another.
 #[test]
 fn canonize_none_takes_every_node_by_itself() {

@@ -249,10 +249,13 @@ impl Graph {
         edges.map(|edge| Value { node: edge.source(), slot: edge.weight().from })
     }
 
-    /// The nodes that read a value, once per operand.
-    pub fn consumers(&self, value: Value) -> impl Iterator<Item = NodeIndex> + '_ {
+    /// The nodes that read the data of a value, once per operand: not those that ask for its shape or
+    /// type alone.
+    pub fn readers(&self, value: Value) -> impl Iterator<Item = NodeIndex> + '_ {
         let edges = self.dag.edges_directed(value.node, Direction::Outgoing);
-        edges.filter(move |edge| edge.weight().from == value.slot).map(|edge| edge.target())
+        let readers = edges.filter(move |edge| edge.weight().from == value.slot);
+        let readers = readers.map(|edge| edge.target());
+        readers.filter(|&node| self.outputs(node).any(|v| self.is_active(v)))
     }
 
     /// The values a node produces.

@@ -99,7 +99,7 @@ impl Pattern {
         let found = self.matches(graph, end, &Match::default())?;
         let inner = found.members.iter().map(|&node| Value { node, slot: 0 });
         let closed = inner.filter(|&v| v != end).all(|v| {
-            !barriers.contains(&v) && graph.consumers(v).all(|n| found.members.contains(&n))
+            !barriers.contains(&v) && graph.readers(v).all(|n| found.members.contains(&n))
         });
         closed.then_some(found)
     }

@@ -69,7 +69,8 @@ impl Unit {
     /// The operands that relevance can flow to.
     pub fn recipients(&self, graph: &Graph) -> Vec<(usize, Value)> {
         if let Some(group) = &self.group {
-            return group.operands.iter().copied().enumerate().collect();
+            let operands = group.operands.iter().copied().enumerate();
+            return operands.filter(|&(_, v)| graph.is_active(v)).collect();
         }
         let view = graph.view(self.node);
         let operands = view.inputs().into_iter().enumerate();
@@ -172,8 +173,10 @@ impl Unit {
 
     /// What a constant operand of the call is, if it is a parameter.
     pub fn role(&self, graph: &Graph, operand: usize) -> Option<Role> {
-        let has_parameters =
-            matches!(self.kind, Kind::Weighted | Kind::Normalisation) && self.group.is_none();
+        if let Some(group) = &self.group {
+            return operand.checked_sub(1).and_then(|i| group.roles.get(i).copied());
+        }
+        let has_parameters = matches!(self.kind, Kind::Weighted | Kind::Normalisation);
         (has_parameters && !self.is_active(graph, operand))
             .then(|| self.operator.role(operand))
             .flatten()
@@ -194,7 +197,7 @@ pub struct Layers {
 pub enum Units {
     /// A layer, with the scales, shifts and normalisations that fold into it.
     Whole,
-    /// A layer without them.
+    /// A layer without them, but with its bias.
     Unfolded,
     /// A node.
     Nodes,
@@ -208,11 +211,11 @@ impl Layers {
         for node in graph.nodes() {
             if linear_layer(graph, node).is_some() {
                 core.insert(node, node);
-            } else if units == Units::Whole
-                && let Some(x) = scaled_or_shifted(graph, node)
+            } else if let Some(x) = scaled_or_shifted(graph, node)
                 && let Some(&layer) = core.get(&x.node)
+                && folds(graph, layer, x, node, units)
                 && !barriers.contains(&x)
-                && graph.consumers(x).count() == 1
+                && graph.readers(x).count() == 1
                 && per_feature(graph, layer, node)
             {
                 core.insert(node, layer);
@@ -220,6 +223,15 @@ impl Layers {
         }
         Self { core, barriers, units }
     }
+}
+
+/// Whether a shift or scale of `x` at `node` may belong to a layer.
+fn folds(graph: &Graph, layer: NodeIndex, x: Value, node: NodeIndex, units: Units) -> bool {
+    // A product without a bias operand has its bias behind it.
+    let is_bias = x.node == layer
+        && graph.view(layer).op_type() == "MatMul"
+        && graph.view(node).op_type() == "Add";
+    units == Units::Whole || units == Units::Unfolded && is_bias
 }
 
 /// The activation that a node scales or shifts by constants.
@@ -266,17 +278,73 @@ fn per_feature(graph: &Graph, core: NodeIndex, node: NodeIndex) -> bool {
 /// The group that ends at a node, if exporters write one layer of a framework as several nodes there.
 fn group(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<(Group, Kind)> {
     let view = graph.view(node);
-    let ends = matches!(view.op_type(), "Mul" | "Div") && view.is_active(0) && view.is_active(1);
-    if !ends || !view.domain().is_empty() {
+    if !view.domain().is_empty() || !matches!(view.op_type(), "Mul" | "Div" | "Add" | "Reshape") {
         return None;
     }
     if let Some(gated) = self_gated(graph, node, barriers) {
         return Some((gated, Kind::Activation));
     }
+    Some((normalisation(graph, node, barriers)?, Kind::Normalisation))
+}
+
+/// A normalisation with the scale and the shift behind it.
+fn normalisation(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<Group> {
+    let mut end = Value { node, slot: 0 };
+    let (mut tail, mut parameters) = (Vec::new(), Vec::new());
+    for (op_type, role) in [("Add", Role::Bias), ("Mul", Role::Weight)] {
+        let view = graph.view(end.node);
+        let inputs = view.inputs();
+        if view.op_type() != op_type || view.is_active(0) == view.is_active(1) {
+            continue;
+        }
+        let (&x, &c) = match view.is_active(0) {
+            true => (inputs.first()?, inputs.get(1)?),
+            false => (inputs.get(1)?, inputs.first()?),
+        };
+        tail.push(end.node);
+        parameters.push((c?, role));
+        end = x?;
+        if barriers.contains(&end) || graph.readers(end).count() != 1 {
+            return None;
+        }
+    }
+    let (x, mut members) = normalised(graph, end.node, barriers)?;
+    // Alone, it is the operator itself.
+    if members.len() + tail.len() < 2 || graph.ty(x).rank() != graph.view(node).output().rank() {
+        return None;
+    }
+    members.extend(tail);
+    let (constants, roles): (Vec<_>, Vec<_>) = parameters.into_iter().unzip();
+    let operands = [x].into_iter().chain(constants).collect();
+    Some(Group { operands, roles, members: members.into_iter().collect() })
+}
+
+/// What a normalisation without scale and shift that ends at a node is of, and its nodes: written
+/// out, or an `InstanceNormalization`, also between two reshapes that undo each other.
+fn normalised(
+    graph: &Graph,
+    node: NodeIndex,
+    barriers: &BTreeSet<Value>,
+) -> Option<(Value, BTreeSet<NodeIndex>)> {
+    let single = |value: Value| !barriers.contains(&value) && graph.readers(value).count() == 1;
+    let view = graph.view(node);
+    let data = |node: NodeIndex, op_type: &str| {
+        let view = graph.view(node);
+        view.input(0).filter(|_| view.op_type() == op_type && view.domain().is_empty())
+    };
+    if let Some(x) = data(node, "InstanceNormalization") {
+        return Some((x, BTreeSet::from([node])));
+    }
+    if let Some(inner) = data(node, "Reshape") {
+        let grouped = data(inner.node, "InstanceNormalization")?;
+        let x = data(grouped.node, "Reshape")?;
+        let undone = graph.ty(x).shape.is_some() && graph.ty(x).shape == view.output().shape;
+        return (undone && single(inner) && single(grouped))
+            .then(|| (x, BTreeSet::from([grouped.node, inner.node, node])));
+    }
     let normalisations = [patterns::layer_normalization(), patterns::rms_normalization()];
     let found = normalisations.iter().find_map(|p| p.find(graph, node, barriers))?;
-    let group = Group { operands: vec![found.x?], members: found.members.into_iter().collect() };
-    Some((group, Kind::Normalisation))
+    Some((found.x?, found.members))
 }
 
 /// The product of two elementwise functions of one value, one of them a gate, with scalar constants:
@@ -284,7 +352,7 @@ fn group(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<(
 fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<Group> {
     const GATES: [&str; 6] = ["Sigmoid", "HardSigmoid", "Tanh", "Erf", "Clip", "Softplus"];
     let product = graph.view(node);
-    if product.op_type() != "Mul" {
+    if product.op_type() != "Mul" || !product.is_active(0) || !product.is_active(1) {
         return None;
     }
     let activations = |node: NodeIndex| {
@@ -309,11 +377,14 @@ fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Opt
     };
     let inner = members.iter().filter(|&&member| member != node);
     let closed = inner
-        .flat_map(|&member| graph.consumers(Value { node: member, slot: 0 }))
+        .flat_map(|&member| graph.readers(Value { node: member, slot: 0 }))
         .all(|reader| members.contains(&reader));
     let same = graph.ty(x).shape == product.output().shape;
-    (gated && closed && same)
-        .then(|| Group { operands: vec![x], members: members.into_iter().collect() })
+    (gated && closed && same).then(|| Group {
+        operands: vec![x],
+        roles: Vec::new(),
+        members: members.into_iter().collect(),
+    })
 }
 
 /// Whether a node is a function of each element, with constants of one number.

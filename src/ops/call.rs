@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Error, Operator};
+use super::{Error, Operator, Role};
 use crate::graph::{Emitter, Expr, NodeIndex, Value, View};
 
 /// Nodes that are one function of some values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// What they are a function of.
+    /// What they are a function of: an activation, and the constants that are parameters.
     pub operands: Vec<Value>,
+    /// What the operands behind the first are.
+    pub roles: Vec<Role>,
     /// The nodes, in order of execution; the result is the last one's.
     pub members: Vec<NodeIndex>,
 }

@@ -12,10 +12,12 @@
 //!    declared sizes, versions and paths are checked before anything believes them.
 //! 2. **Graph** ([`graph`]). Names become edges of a petgraph `DiGraph` whose index order is
 //!    execution order. Types, shapes, small integer contents and the dependence on inputs are
-//!    inferred as nodes are appended, for source nodes and emitted ones alike.
+//!    inferred as nodes are appended, for source nodes and emitted ones alike. Bodies of functions,
+//!    fused operators and chosen branches are appended before their calls, so that nothing later
+//!    has to know of them.
 //! 3. **Plan** ([`lrp`]). Backwards from the explained tensor, nodes are grouped into *units* — what
-//!    a framework calls a layer, whichever nodes an exporter made of it — and the rule says what
-//!    becomes of relevance at each *kind* of unit. Nothing has been emitted yet; `inspect` ends here.
+//!    a framework calls a layer, whichever nodes an exporter made of it — and the rule, or that of a
+//!    composite, says what becomes of relevance at each *kind* of unit. Nothing has been emitted yet.
 //! 4. **Sweep** ([`lrp`], [`rules`], [`ops`]). One reverse walk. A rule is data: branches of modified
 //!    inputs and parameters, a stabiliser. The sweep asks the unit's operator for `forward` and
 //!    `adjoint` of each branch. An operator knows no rule and a rule knows no operator.
@@ -23,7 +25,8 @@
 //!    emitted or the graph after. `-O0` is the formula to the letter.
 //! 6. **Export** ([`graph`], [`onnx`]). New nodes get names that derive from their source node's, and
 //!    are written behind the source's own, which stay as they were to the byte.
-//! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime.
+//! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime, and the
+//!    books of relevance are kept, unit by unit.
 //!
 //! # From Rust
 //!

@@ -1,4 +1,5 @@
-//! Every rule and preset against zennit in float64 (fixtures/rulebook.py), on networks of many shapes.
+//! Every rule and preset against zennit in float64, and `abslrp-official` against the released procedure
+//! written out (fixtures/rulebook.py), on networks of many shapes.
 
 #![allow(clippy::unwrap_used)]
 

@@ -386,6 +386,11 @@ impl<'e> Expr<'e> {
         self.binary("Greater", self.scalar(other))
     }
 
+    /// x > y, as booleans
+    pub fn exceeds(self, other: Self) -> Self {
+        self.binary("Greater", other)
+    }
+
     /// `self` where `condition` holds, `other` elsewhere.
     pub fn where_(self, condition: Self, other: Self) -> Self {
         self.emitter.emit("Where", &[Some(condition), Some(self), Some(other)], vec![])

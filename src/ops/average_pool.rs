@@ -32,7 +32,8 @@ impl Operator for AveragePool {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let x = call.x(0)?;
-        let window = Window::new(call.node, None)?;
+        let settled = Window::new(call.node, None)?.settle(x, 0.0)?;
+        let window = &settled.window;
         let Some(Dim::Known(channels)) = x.ty().dim(1) else {
             return Err(Error::Unknown { what: "the number of channels".into() });
         };
@@ -42,7 +43,7 @@ impl Operator for AveragePool {
             call.emitter().filled(elem, 1.0, &shape)
         };
         let padded = window.before.iter().chain(&window.after).any(|&p| p > 0);
-        let s = if window.ceil || padded && call.node.int("count_include_pad", 0)? == 0 {
+        let s = if window.ceil || settled.is_padded() || padded && call.node.int("count_include_pad", 0)? == 0 {
             // How many elements a mean is over depends on where it is. The mean of ones is the
             // number of ones over that of elements, whatever convention the runtime follows.
             let sizes: Option<Vec<_>> = x.ty().shape.and_then(|dims| {
@@ -53,10 +54,12 @@ impl Operator for AveragePool {
                 None => (call.emitter().scalar(elem, 1.0).expand_like(x), channels),
             };
             let mean = call.clone().with(0, Some(field)).forward()?;
-            s * (mean / window.conv(field, ones(channels), channels)).named("weights")
+            let field = Window::new(call.node, None)?.settle(field, 0.0)?.padded;
+            let counts = window.cut(window.conv(field, ones(channels), channels), s)?;
+            s * (mean / counts).named("weights")
         } else {
             s / window.count() as f64
         };
-        window.conv_adjoint(x, ones(channels), s, channels)
+        settled.crop(window.conv_adjoint(settled.padded, ones(channels), s, channels)?, x)
     }
 }

@@ -53,11 +53,13 @@ impl Operator for Conv {
         wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        let (window, group) = (window(call.node)?, call.node.int("group", 1)?);
-        match wrt {
-            0 => window.conv_adjoint(call.raw(0)?, call.x(1)?, s, group),
-            _ => window.kernel_adjoint(call.x(0)?, s, call.raw(1)?, group),
+        let group = call.node.int("group", 1)?;
+        let settled = window(call.node)?.settle(call.x(0)?, 0.0)?;
+        if wrt == 1 {
+            return settled.window.kernel_adjoint(settled.padded, s, call.raw(1)?, group);
         }
+        let g = settled.window.conv_adjoint(settled.padded, call.x(1)?, s, group)?;
+        settled.crop(g, call.raw(0)?)
     }
 }
 

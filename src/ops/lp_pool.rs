@@ -52,12 +52,13 @@ impl Operator for LpPool {
         if call.node.op_type() == "GlobalLpPool" {
             return Ok(slope * share);
         }
-        let window = Window::new(call.node, None)?;
+        let settled = Window::new(call.node, None)?.settle(x, 0.0)?;
         let Some(Dim::Known(channels)) = x.ty().dim(1) else {
             return Err(Error::Unknown { what: "the number of channels".into() });
         };
-        let shape = [&[channels, 1], window.kernel.as_slice()].concat();
+        let shape = [&[channels, 1], settled.window.kernel.as_slice()].concat();
         let ones = call.emitter().filled(s.ty().elem, 1.0, &shape);
-        Ok(slope * window.conv_adjoint(x, ones, share, channels)?)
+        let sums = settled.window.conv_adjoint(settled.padded, ones, share, channels)?;
+        Ok(slope * settled.crop(sums, x)?)
     }
 }

@@ -45,7 +45,12 @@ impl Operator for MaxPool {
         let Some(Dim::Known(channels)) = x.ty().dim(1) else {
             return Err(Error::Unknown { what: "the number of channels".into() });
         };
-        if window.tiles(&x.ty()) { tiled(&window, x, s) } else { sliding(&window, channels, x, s) }
+        if window.tiles(&x.ty()) {
+            return tiled(&window, x, s);
+        }
+        // Padding must never win, so it is no zero here but the lowest number there is.
+        let settled = window.settle(x, f64::from(f32::MIN))?;
+        settled.crop(sliding(&settled.window, channels, settled.padded, s)?, x)
     }
 }
 
@@ -102,9 +107,9 @@ fn sliding<'e>(
     repeats[0] = channels;
     let picks = emitter.emit("Tile", &[Some(picks), Some(emitter.ints(&repeats))], vec![]);
 
-    // Padding must never win, so it is no zero here but the lowest number there is.
     let (padded, inner) = window.with_padding(x, f64::from(f32::MIN));
     let elements = inner.conv(padded, picks.named("picks"), channels).named("elements");
+    let elements = window.cut(elements, s)?;
     let rows = [0, channels, places as i64, -1];
     let routed =
         to_first_largest(elements.reshape(&rows), s.reshape(&[0, channels, 1, -1]))?;

@@ -51,6 +51,36 @@ pub struct Window {
     pub after: Vec<i64>,
     /// Whether the last window may be incomplete.
     pub ceil: bool,
+    /// The axes whose padding follows from a size that is not known.
+    open: Vec<usize>,
+    /// Whether the odd one of that padding is before.
+    lower: bool,
+}
+
+/// What windows are over, with the padding that follows from sizes known at run time.
+pub struct Settled<'e> {
+    /// The padded operand.
+    pub padded: Expr<'e>,
+    /// The windows over that.
+    pub window: Window,
+    /// The axes that were padded, and by how much before.
+    before: Vec<(usize, Expr<'e>)>,
+}
+
+impl<'e> Settled<'e> {
+    /// Whether there is such padding.
+    pub fn is_padded(&self) -> bool {
+        !self.before.is_empty()
+    }
+
+    /// A tensor like the padded operand without that padding.
+    pub fn crop(&self, padded: Expr<'e>, x: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let mut out = padded;
+        for &(axis, before) in &self.before {
+            out = out.slice(axis, before, before + x.size(axis))?;
+        }
+        Ok(out)
+    }
 }
 
 impl Window {
@@ -89,7 +119,8 @@ impl Window {
         }
         let ceil = node.int("ceil_mode", 0)? != 0;
         let (before, after) = (pads[..n].to_vec(), pads[n..].to_vec());
-        Ok(Self { kernel, strides, dilations, before, after, ceil })
+        let (open, lower) = (Vec::new(), false);
+        Ok(Self { kernel, strides, dilations, before, after, ceil, open, lower })
     }
 
     /// As [`Window::read`], with the padding that `auto_pad` asks for.
@@ -202,9 +233,9 @@ impl Window {
                 }
                 _ if stride == 1 => reach - 1,
                 _ => {
-                    return Err(Error::Unknown {
-                        what: format!("the size of axis {} that auto_pad needs", axis + 2),
-                    });
+                    self.open.push(axis);
+                    self.lower = lower;
+                    0
                 }
             }
             .max(0);
@@ -272,6 +303,57 @@ impl Window {
         let none = vec![0; self.kernel.len()];
         let inner = Self { before: none.clone(), after: none, ceil: false, ..self.clone() };
         (x.pad(&all(&self.before), &all(&after), value), inner)
+    }
+
+    /// `x` with the padding that only its size at run time tells filled with `value`.
+    pub fn settle<'e>(&self, x: Expr<'e>, value: f64) -> Result<Settled<'e>, Error> {
+        let window = Self { open: Vec::new(), ..self.clone() };
+        if self.open.is_empty() {
+            return Ok(Settled { padded: x, window, before: Vec::new() });
+        }
+        let emitter = x.emitter();
+        if emitter.opset() < 11 {
+            return Err(Error::Opset { what: "auto_pad of an unknown size", since: 11 });
+        }
+        let zero = emitter.ints(&[0]);
+        let mut pads = vec![zero; 2 * (self.kernel.len() + 2)];
+        let mut before = Vec::new();
+        for &axis in &self.open {
+            let list = |n: i64| emitter.ints(&[n]);
+            let (stride, reach) = (self.strides[axis], self.reach(axis));
+            let size = x.size(axis + 2);
+            let windows = (size + list(stride - 1)) / list(stride);
+            let total = (windows - list(1)) * list(stride) + list(reach) - size;
+            let total = total.where_(total.exceeds(zero), zero);
+            let small = total / list(2);
+            let large = total - small;
+            let (first, last) = if self.lower { (large, small) } else { (small, large) };
+            let half = pads.len() / 2;
+            (pads[axis + 2], pads[half + axis + 2]) = (first, last);
+            before.push((axis + 2, first));
+        }
+        let pads = Expr::concat(&pads, 0);
+        let fill = emitter.scalar(x.ty().elem, value);
+        let padded = emitter.emit("Pad", &[Some(x), pads, Some(fill)], vec![]);
+        let ty = x.ty();
+        let dims = ty.shape.iter().flatten().enumerate().map(|(axis, &dim)| {
+            let open = axis >= 2 && self.open.contains(&(axis - 2));
+            if open { Dim::Unknown } else { dim }
+        });
+        let padded = padded.assume(Type::new(ty.elem, dims.collect()));
+        Ok(Settled { padded, window, before })
+    }
+
+    /// What was computed for every window, without the windows that begin behind the data: those
+    /// are none, which shows at run time where sizes do. `s` has one value per window.
+    pub fn cut<'e>(&self, windows: Expr<'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let mut out = windows;
+        for axis in (2..self.kernel.len() + 2).filter(|_| self.ceil) {
+            if out.ty().dim(axis).and_then(Dim::known).is_none() {
+                out = out.slice(axis, s.emitter().ints(&[0]), s.size(axis))?;
+            }
+        }
+        Ok(out)
     }
 
     /// The padding after each axis, together with what the last window needs beyond it.

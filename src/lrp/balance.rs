@@ -3,7 +3,7 @@
 use super::{Error, Options, plan::Plan, sweep, target};
 use crate::{
     graph::{Emitter, Expr, Graph, Output, Type},
-    onnx::{Addition, Model},
+    onnx::{Addition, DataType, Model},
 };
 
 /// A unit in the books.
@@ -70,7 +70,7 @@ impl Books {
             let given: Vec<_> = crossed.shares.iter().map(|(_, r)| *r).collect();
             let kept =
                 crossed.kept.map_or_else(|| totals(&crossed.received), |kept| vec![total(kept)]);
-            let zero = total(emitter.zeros(crate::onnx::DataType::Float, 1));
+            let zero = total(emitter.zeros(DataType::Float, 1));
             for sums in [
                 totals(&crossed.received),
                 magnitudes(&crossed.received),

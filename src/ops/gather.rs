@@ -2,7 +2,7 @@
 //! embedding.
 
 use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, axis};
+use crate::graph::{Dim, Expr, Type, View, axis, emit};
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
 
@@ -80,7 +80,7 @@ impl Operator for Gather {
         }
         let identity = x.identity_along(along, s.ty().elem)?;
         let columns = [Some(identity), Some(indices.reshape(&[-1]))];
-        let matrix = call.emitter().emit("Gather", &columns, vec![crate::graph::emit::int("axis", 1)]);
+        let matrix = call.emitter().emit("Gather", &columns, vec![emit::int("axis", 1)]);
         s.times_along(along, matrix)
     }
 }

@@ -1,7 +1,10 @@
 //! `Pow`: xᵖ.
 
 use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::{
+    graph::{Expr, Type, View},
+    onnx::DataType,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Pow;
 
@@ -41,7 +44,7 @@ impl Operator for Pow {
             (0, Some(power)) if (power - 2.0).abs() < f64::EPSILON => s * x * 2.0,
             (0, Some(power)) if power >= 1.0 => s * x.pow(p - 1.0) * power,
             // The derivative at 0 is infinite for powers below 1, and taken as 0.
-            (0, _) => (s * p * x.pow(p - 1.0)).where_or(x.cast(crate::onnx::DataType::Bool), 0.0),
+            (0, _) => (s * p * x.pow(p - 1.0)).where_or(x.cast(DataType::Bool), 0.0),
             _ => {
                 let positive = x.greater(0.0);
                 (s * call.y() * x.where_or(positive, 1.0).unary("Log")).where_or(positive, 0.0)

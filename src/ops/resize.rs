@@ -4,7 +4,7 @@
 use super::{Call, Error, Kind, Operator, Range};
 use crate::{
     graph::{Dim, Expr, Type, View, axis},
-    onnx::Tensor,
+    onnx::{DataType, Tensor},
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Resize;
@@ -90,10 +90,10 @@ fn matrix<'e>(
 ) -> Result<Expr<'e>, Error> {
     let (node, emitter, x) = (call.node, call.emitter(), call.raw(0)?);
     let identity = x.identity_along(axis, s.ty().elem)?;
-    let one = emitter.floats(crate::onnx::DataType::Float, &[1.0]);
+    let one = emitter.floats(DataType::Float, &[1.0]);
     let pair = |first, second| Expr::concat(&[first, second], 0);
     let scales = match (scale, scales_operand(node)) {
-        (Some(scale), _) => Some(emitter.floats(crate::onnx::DataType::Float, &[1.0, scale])),
+        (Some(scale), _) => Some(emitter.floats(DataType::Float, &[1.0, scale])),
         (None, Some(operand)) => pair(one, call.raw(operand)?.element(i)),
         (None, None) => None,
     };
@@ -111,11 +111,11 @@ fn matrix<'e>(
             let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
             Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)
         }
-        _ => Some(emitter.floats(crate::onnx::DataType::Float, &[])),
+        _ => Some(emitter.floats(DataType::Float, &[])),
     };
     let sizes = if scales.is_none() { pair(x.size(axis), s.size(axis)) } else { None };
     // Until opset 13 scales are no option, but may be empty.
-    let none = || (node.opset() < 13).then(|| emitter.floats(crate::onnx::DataType::Float, &[]));
+    let none = || (node.opset() < 13).then(|| emitter.floats(DataType::Float, &[]));
     Ok(emitter.emit("Resize", &[Some(identity), roi, scales.or_else(none), sizes], attributes))
 }
 

@@ -204,6 +204,16 @@ fn an_operator_without_a_rule_is_an_error_or_a_cut() {
 }
 
 #[test]
+fn presets_may_hit_nothing_and_are_verified_as_they_were_compiled() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = fixture("cancer.legacy17.onnx");
+    let source = source.to_str().unwrap();
+    let args = ["compile", source, "-o", "e.onnx", "--composite", "epsilon-plus", "--verify"];
+    let output = abslrp(directory.path(), &args);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
 fn the_readme_lists_the_operators_there_are() {
     let table = abslrp(&std::env::temp_dir(), &["inspect", "--operators"]);
     assert!(include_str!("../README.md").contains(text(&table.stdout).trim_end()));

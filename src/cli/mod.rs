@@ -191,7 +191,9 @@ fn config(path: &str) -> Result<abslrp::rules::Composite, String> {
     let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
     let composite: abslrp::rules::Composite =
         toml::from_str(&text).map_err(|e| format!("{path}: {e}"))?;
-    Ok(abslrp::rules::Composite { name: path.into(), ..composite })
+    // By its name alone, so that the same file gives the same bytes wherever it lies.
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into();
+    Ok(abslrp::rules::Composite { name, ..composite })
 }
 
 impl From<Explain> for lrp::Options {

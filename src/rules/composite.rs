@@ -110,7 +110,7 @@ pub struct Composite {
     #[serde(default)]
     pub rest: Choice,
     /// Whether a match may hit nothing, as those of a preset may.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lenient: bool,
 }
 

@@ -36,7 +36,9 @@ fn exporters_agree() {
 fn folded_or_not_is_the_same_under_every_rule() {
     let x = sample(&[2, 3, 16, 16], TensorElementType::Float32, 4).unwrap();
     let rules = abslrp::rules::ALL.iter().map(|rule| rule.name());
-    for rule in rules.filter(|rule| !["pass", "zero"].contains(rule)) {
+    // The published rule has none for the normalisations in this network.
+    let without = ["pass", "zero", "abslrp-official"];
+    for rule in rules.filter(|rule| !without.contains(rule)) {
         let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
         let map = |name: &str| {
             let directory = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@
 
 mod common;
 
-use abslrp::lrp::{Options, Target};
+use abslrp::lrp::{Init, Normalize, Options, Reduce, Target};
 use common::{LEVELS, compile, distance, feed, fixture, models, run, stem};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
@@ -44,35 +44,106 @@ fn rules_are_those_of_zennit() {
     assert!(compared > 22 * 19, "only {compared} were compared");
 }
 
-/// Several targets, from the graph input or not, are the maps of single targets side by side; with a
-/// contrast each is its own map less what the others get.
+/// Several targets, from the graph input or not, are the maps of single targets side by side.
 #[test]
 fn maps_of_several_targets_are_those_of_each() {
     let path = fixture("rulebook/residual_2d.onnx");
-    let file = std::fs::File::open(path.with_extension("npz")).unwrap();
-    let x: ArrayD<f32> = NpzReader::new(file).unwrap().by_name("in.npy").unwrap();
-    let map = |target: &str, contrastive: bool, rule: &str| {
+    let x = input("residual_2d");
+    let map = |target: &str| {
         let directory = tempfile::tempdir().unwrap();
-        let (target, rule): (Target, _) = (target.parse().unwrap(), rule.parse().unwrap());
+        let target: Target = target.parse().unwrap();
         let mut feeds = feed("x", &x);
         if target == Target::Inputs(2) {
             let targets = ndarray::arr2(&[[2i64, 0], [2, 0]]).into_dyn();
             feeds.push(("target".into(), abslrp::verify::session::Array::Int64(targets)));
         }
-        let options = Options { target, contrastive, rule, ..Options::default() };
+        let options = Options { target, ..Options::default() };
         run(&compile(&path, &options, directory.path()), false, &feeds, "x_relevance")
     };
-    let several = map("2,0", false, "abslrp");
+    let several = map("2,0");
     for (at, index) in ["2", "0"].into_iter().enumerate() {
-        let one = map(index, false, "abslrp");
+        let one = map(index);
         assert!(distance(&several.index_axis(Axis(1), at).to_owned(), &one) < 1e-6);
     }
-    assert!(distance(&map("input:2", false, "abslrp"), &several) < 1e-6);
+    assert!(distance(&map("input:2"), &several) < 1e-6);
+}
 
-    // Linear rules in one sweep: the contrast starts from nothing in all.
-    let contrast = map("1", true, "epsilon");
-    assert_eq!(contrast.shape(), x.shape());
-    assert!(distance(&contrast, &map("1", false, "epsilon")) > 1e-3);
+/// With --init one a contrast is the target's map less the mean of the others': under a linear rule in
+/// one sweep.
+#[test]
+fn a_contrast_is_less_what_the_others_get() {
+    let path = fixture("rulebook/residual_2d.onnx");
+    let x = input("residual_2d");
+    let map = |target: &str, contrastive: bool| {
+        let (target, rule) = (target.parse().unwrap(), "epsilon".parse().unwrap());
+        of(&path, &x, &Options { target, contrastive, rule, init: Init::One, ..Options::default() })
+    };
+    let expected = map("1", false) - (map("0", false) + map("2", false)) / 2.0;
+    assert!(distance(&map("1", true), &expected) < 1e-4);
+}
+
+/// The gradient of what --init softmax starts from is the gradient of the softmax score.
+#[test]
+fn softmax_starts_from_the_gradient_of_the_score() {
+    const STEP: f32 = 1e-2;
+    let path = fixture("rulebook/perceptron.onnx");
+    let x = input("perceptron");
+    let options = Options {
+        target: "1".parse().unwrap(),
+        rule: "gradient".parse().unwrap(),
+        init: Init::Softmax,
+        ..Options::default()
+    };
+    let r = of(&path, &x, &options);
+    let score = |x: &ArrayD<f32>| {
+        let e = run(&path, false, &feed("x", x), "y").mapv(f64::exp);
+        let sums = e.sum_axis(Axis(1)).insert_axis(Axis(1));
+        (e / sums).index_axis(Axis(1), 1).sum()
+    };
+    let v = ArrayD::from_shape_fn(x.shape(), |i| ((3 * i[0] + 5 * i[1]) % 7) as f32 / 7.0 - 0.5);
+    let forward = (score(&(&x + &v * STEP)) - score(&(&x - &v * STEP))) / f64::from(2.0 * STEP);
+    let backward = (&r * &v.mapv(f64::from)).sum();
+    assert!((forward - backward).abs() < 1e-3 * forward.abs().max(1e-3), "{forward} {backward}");
+}
+
+#[test]
+fn maps_are_summed_and_scaled_as_asked() {
+    let path = fixture("rulebook/residual_2d.onnx");
+    let x = input("residual_2d");
+    let plain = of(&path, &x, &Options::default());
+    let channels = Options { reduce: Reduce::Channels, ..Options::default() };
+    let reduced = of(&path, &x, &channels);
+    assert!(distance(&reduced, &plain.sum_axis(Axis(1))) < 1e-6);
+    for normalize in [Normalize::Sum, Normalize::Max] {
+        let scaled = of(&path, &x, &Options { normalize, ..channels.clone() });
+        for (scaled, reduced) in scaled.outer_iter().zip(reduced.outer_iter()) {
+            let magnitudes = reduced.mapv(f64::abs);
+            let scale = match normalize {
+                Normalize::Sum => magnitudes.sum(),
+                _ => magnitudes.iter().copied().fold(0.0, f64::max),
+            };
+            assert!(distance(&scaled.to_owned(), &(&reduced / scale)) < 1e-5);
+        }
+    }
+}
+
+/// LRP-0 divides by what it finds, but where that is nothing.
+#[test]
+fn without_a_stabiliser_maps_are_finite() {
+    let path = fixture("rulebook/bias_free_2d.onnx");
+    let x = ArrayD::zeros(input("bias_free_2d").shape());
+    let options = Options { rule: "epsilon:epsilon=0".parse().unwrap(), ..Options::default() };
+    assert!(of(&path, &x, &options).iter().all(|v| *v == 0.0));
+}
+
+fn input(name: &str) -> ArrayD<f32> {
+    let file = std::fs::File::open(fixture(&format!("rulebook/{name}.npz"))).unwrap();
+    NpzReader::new(file).unwrap().by_name("in.npy").unwrap()
+}
+
+fn of(path: &std::path::Path, x: &ArrayD<f32>, options: &Options) -> ArrayD<f64> {
+    let directory = tempfile::tempdir().unwrap();
+    run(&compile(path, options, directory.path()), false, &feed("x", x), "x_relevance")
 }
 
 /// A match of a configuration that hits nothing is an error that names what there is.

@@ -1,6 +1,6 @@
 //! The plan: which units relevance crosses, and what becomes of it at each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Canonize, Error, OnUnsupported, Options, Problem,
@@ -81,21 +81,27 @@ impl Plan {
         let weighted = |planned: &&Planned| planned.unit.kind == Kind::Weighted;
         let layers: Vec<_> = whole.units.iter().rev().filter(weighted).collect();
         let operator = |unit: &Unit| graph.view(unit.node).op_type().to_string();
-        let place_of = |unit: &Unit, rule: &Match| {
-            let depth = layers.iter().position(|layer| layer.unit.node == unit.node);
-            let of_operators = |layer: &&Planned| {
+        let depths: BTreeMap<_, _> =
+            layers.iter().enumerate().map(|(depth, layer)| (layer.unit.node, depth)).collect();
+        // The first layer of the operators of each match.
+        let firsts = composite.matches.iter().map(|rule| {
+            let of_operators = |layer: &&&Planned| {
                 rule.operators.is_empty() || rule.operators.contains(&operator(&layer.unit))
             };
-            let first = layers.iter().copied().find(of_operators);
-            (depth.map(|d| (d, layers.len())), first.is_some_and(|f| f.unit.node == unit.node))
-        };
+            layers.iter().find(of_operators).map(|layer| layer.unit.node)
+        });
+        let firsts: Vec<_> = firsts.collect();
         let find = |unit: &Unit| {
-            let operator = operator(unit);
-            composite.matches.iter().find(|rule| {
-                let (depth, first_of_operators) = place_of(unit, rule);
-                let (name, kind) = (graph.label(unit.node), unit.kind);
-                rule.holds(&Place { operator: &operator, name, kind, depth, first_of_operators })
-            })
+            let place = Place {
+                operator: &operator(unit),
+                name: graph.label(unit.node),
+                kind: unit.kind,
+                depth: depths.get(&unit.node).map(|&depth| (depth, layers.len())),
+            };
+            let holds = |(rule, first): &(&Match, &Option<NodeIndex>)| {
+                rule.holds(&place, **first == Some(unit.node))
+            };
+            composite.matches.iter().zip(&firsts).find(holds).map(|(rule, _)| rule)
         };
         for rule in composite.matches.iter().filter(|_| !composite.lenient) {
             if !whole.units.iter().any(|p| find(&p.unit) == Some(rule)) {
@@ -120,8 +126,8 @@ impl Plan {
     pub fn is_linear(&self) -> bool {
         self.units.iter().all(|planned| match &planned.treatment {
             Treatment::Ratio(ratio) => !ratio.normalised,
-            Treatment::Pass | Treatment::Adjoint | Treatment::Zero => true,
             Treatment::PositiveAdjoint | Treatment::PositivePass => false,
+            _ => true,
         })
     }
 
@@ -215,6 +221,11 @@ impl Walk<'_> {
                     absorbed.extend(unit.members());
                     let (rule, why) = rule_of(&unit);
                     let treatment = rule.treatment(unit.kind);
+                    if let Treatment::Unknown(what) = treatment {
+                        let source = crate::ops::Error::Unsupported { what: what.into() };
+                        plan.unsupported.push(Problem::new(graph, node, source));
+                        continue;
+                    }
                     let mut recipients = unit.recipients(graph);
                     recipients.retain(|(operand, v)| {
                         treatment.reaches(*operand) && self.wanted.contains(v)

@@ -83,8 +83,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let (mut shares, mut kept) = (Vec::new(), None);
         match (treatment, r) {
             (Treatment::Ratio(ratio), Some(r)) => {
-                let non_negative =
-                    recipients.iter().all(|(_, v)| self.graph.facts(*v).non_negative);
+                // Branches modify every activation, those that get nothing too.
+                let non_negative = (0..call.arity())
+                    .filter(|&operand| self.unit.is_active(self.graph, operand))
+                    .all(|operand| call.raw(operand).is_ok_and(Expr::is_non_negative));
                 let passes = self.options.level.passes().iter();
                 let ratio =
                     passes.fold(ratio.clone(), |ratio, pass| pass.ratio(ratio, non_negative));
@@ -148,7 +150,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             return Ok((recipients.iter().map(|(_, v)| (*v, share)).collect(), Some(whole)));
         }
         // x ⊙ Jᵀ s, with branches that see the same x added up before it is multiplied.
-        let mut parts: Vec<Vec<(Modifier, Expr<'e>, Expr<'e>)>> =
+        let mut parts: Vec<Vec<(&Modifier, Expr<'e>, Expr<'e>)>> =
             vec![Vec::new(); recipients.len()];
         let mut kept: Option<Expr<'e>> = None;
         for term in &ratio.terms {
@@ -196,9 +198,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
                     if branch.negative {
                         g = -g;
                     }
-                    match parts.iter_mut().find(|(modifier, ..)| *modifier == branch.input) {
+                    match parts.iter_mut().find(|(modifier, ..)| **modifier == branch.input) {
                         Some((.., sum)) => *sum = *sum + g,
-                        None => parts.push((branch.input, call.x(operand)?, g)),
+                        None => parts.push((&branch.input, call.x(operand)?, g)),
                     }
                 }
             }
@@ -224,12 +226,12 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let mut modified = call.clone();
         for operand in 0..call.arity() {
             let modifier = match self.unit.role(self.graph, operand) {
-                Some(Role::Weight) => Some(branch.weight),
-                Some(Role::Bias) => branch.bias,
-                None if self.unit.is_active(self.graph, operand) => Some(branch.input),
+                Some(Role::Weight) => Some(&branch.weight),
+                Some(Role::Bias) => branch.bias.as_ref(),
+                None if self.unit.is_active(self.graph, operand) => Some(&branch.input),
                 None => continue,
             };
-            if modifier != Some(Modifier::Identity) {
+            if modifier != Some(&Modifier::Identity) {
                 let value = modifier.and_then(|m| Some(m.apply(call.get(operand)?)));
                 modified = modified.with(operand, value);
             }

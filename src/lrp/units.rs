@@ -140,14 +140,11 @@ impl Unit {
     /// last bit: it has the same operators in the same form.
     pub fn is_literal(&self, graph: &Graph) -> bool {
         let real = graph.ty(self.output).relevance() == graph.ty(self.output).elem;
-        let view = graph.view(self.node);
-        let bias_only = || {
-            // `x·W + b`, the form that a product without a bias operand takes.
-            view.op_type() == "MatMul"
-                && self.tail.len() == 1
-                && graph.view(self.tail[0]).op_type() == "Add"
-        };
-        real && (self.tail.is_empty() || bias_only())
+        real && match self.tail.as_slice() {
+            [] => true,
+            &[only] => is_bias(graph, self.node, only),
+            _ => false,
+        }
     }
 
     /// `p` where the unit is elementwise and has `x f′(x) = p f(x)`.
@@ -227,11 +224,13 @@ impl Layers {
 
 /// Whether a shift or scale of `x` at `node` may belong to a layer.
 fn folds(graph: &Graph, layer: NodeIndex, x: Value, node: NodeIndex, units: Units) -> bool {
-    // A product without a bias operand has its bias behind it.
-    let is_bias = x.node == layer
-        && graph.view(layer).op_type() == "MatMul"
-        && graph.view(node).op_type() == "Add";
-    units == Units::Whole || units == Units::Unfolded && is_bias
+    units == Units::Whole
+        || units == Units::Unfolded && x.node == layer && is_bias(graph, layer, node)
+}
+
+/// Whether what follows a product is its bias: `x·W + b`, where the product has no operand for it.
+fn is_bias(graph: &Graph, product: NodeIndex, node: NodeIndex) -> bool {
+    graph.view(product).op_type() == "MatMul" && graph.view(node).op_type() == "Add"
 }
 
 /// The activation that a node scales or shifts by constants.

@@ -17,8 +17,8 @@ impl Operator for AveragePool {
         Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Sum)
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Window::of_pool(node).map(|_| Kind::Sum)
     }
 
     fn range(&self, _node: View) -> Range {

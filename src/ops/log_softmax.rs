@@ -17,7 +17,7 @@ impl Operator for LogSoftmax {
     }
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Leaf)
+        Ok(Kind::Softmax)
     }
 
     /// `s − eʸ Σ s`

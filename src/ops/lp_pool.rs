@@ -21,6 +21,9 @@ impl Operator for LpPool {
     }
 
     fn kind(&self, node: View) -> Result<Kind, Error> {
+        if node.op_type() == "LpPool" {
+            Window::of_pool(node)?;
+        }
         match node.int("p", 2)? {
             1..=1024 => Ok(Kind::Leaf),
             p => Err(Error::Attribute { name: "p".into(), what: format!("is {p}") }),

@@ -22,8 +22,8 @@ impl Operator for MaxPool {
         Ok(types)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Max)
+    fn kind(&self, node: View) -> Result<Kind, Error> {
+        Window::of_pool(node).map(|_| Kind::Max)
     }
 
     fn range(&self, _node: View) -> Range {

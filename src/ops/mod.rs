@@ -130,6 +130,8 @@ pub enum Kind {
     Sum,
     /// A selection of the largest: max pools.
     Max,
+    /// Exponentials over their sum.
+    Softmax,
     /// Any other function of activations without weights.
     Leaf,
     /// Bilinear in two activations.
@@ -155,6 +157,7 @@ impl Kind {
             Self::Activation => "activation",
             Self::Sum => "sum",
             Self::Max => "max",
+            Self::Softmax => "softmax",
             Self::Leaf => "leaf",
             Self::Product => "product",
             Self::Quotient => "quotient",

@@ -17,7 +17,7 @@ impl Operator for Softmax {
     }
 
     fn kind(&self, _node: View) -> Result<Kind, Error> {
-        Ok(Kind::Leaf)
+        Ok(Kind::Softmax)
     }
 
     fn range(&self, _node: View) -> Range {

@@ -55,6 +55,8 @@ pub struct Window {
     open: Vec<usize>,
     /// Whether the odd one of that padding is before.
     lower: bool,
+    /// Whether runtimes disagree how many windows there are.
+    disputed: bool,
 }
 
 /// What windows are over, with the padding that follows from sizes known at run time.
@@ -119,8 +121,8 @@ impl Window {
         }
         let ceil = node.int("ceil_mode", 0)? != 0;
         let (before, after) = (pads[..n].to_vec(), pads[n..].to_vec());
-        let (open, lower) = (Vec::new(), false);
-        Ok(Self { kernel, strides, dilations, before, after, ceil, open, lower })
+        let (open, lower, disputed) = (Vec::new(), false, false);
+        Ok(Self { kernel, strides, dilations, before, after, ceil, open, lower, disputed })
     }
 
     /// As [`Window::read`], with the padding that `auto_pad` asks for.
@@ -140,14 +142,19 @@ impl Window {
                 let what = format!("a window of {} elements over {size}", window.reach(axis));
                 return Err(Error::Shapes { what });
             }
-            // ONNX says since opset 22 that such a window is none; before, runtimes disagree.
+            // ONNX says since opset 22 that such a window is none.
             let behind = (room / stride + 1).saturating_mul(stride) >= size + window.before[axis];
-            if window.ceil && room % stride != 0 && behind && node.opset() < 22 {
-                let what = "a pool with ceil_mode whose last window would begin behind the data";
-                return Err(Error::Unsupported { what: what.into() });
-            }
+            window.disputed |= window.ceil && room % stride != 0 && behind && node.opset() < 22;
         }
         Ok(window)
+    }
+
+    /// The windows of a pool, if runtimes agree how many there are.
+    pub fn of_pool(node: View) -> Result<Self, Error> {
+        let window = Self::new(node, None)?;
+        let what = "a pool with ceil_mode whose last window would begin behind the data";
+        let refusal = Error::Unsupported { what: what.into() };
+        if window.disputed { Err(refusal) } else { Ok(window) }
     }
 
     /// How far the first window can move.
@@ -255,6 +262,9 @@ impl Window {
     fn windows(&self, axis: usize, size: Dim) -> Dim {
         let (stride, reach) = (self.strides[axis], self.reach(axis));
         let pads = self.before[axis] + self.after[axis];
+        if self.disputed {
+            return Dim::Unknown;
+        }
         size.map(stride == 1 && pads == reach - 1, |size| {
             let room = self.room(axis, size);
             if room < 0 {

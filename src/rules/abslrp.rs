@@ -58,7 +58,9 @@ pub(super) fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool)
     match kind {
         Kind::Weighted => Treatment::Ratio(weighted()),
         Kind::Normalisation if twin_norms => Treatment::Ratio(weighted()),
-        Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf => Treatment::Ratio(leaf),
+        Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf | Kind::Softmax => {
+            Treatment::Ratio(leaf)
+        },
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
         Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
         Kind::Normalisation | Kind::Affine => Treatment::Pass,

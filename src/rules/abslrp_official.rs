@@ -13,9 +13,10 @@
 //! divided by its largest magnitude, per sample. It is about one class: the one with the largest score,
 //! unless `--target` names another.
 //!
-//! What scales, shifts or normalises by statistics passes relevance on. The release hooks Dropout
-//! layers too, which changes its result even though they do nothing at inference; an exported graph has
-//! none.
+//! What scales or shifts by constants passes relevance on; normalisations that fold into a layer are
+//! part of it. Others, and softmaxes, whose statistics and denominators the release holds constant, are
+//! refused: transformers wait for that. The release hooks Dropout layers too, which changes its result
+//! even though they do nothing at inference; an exported graph has none.
 
 use super::{Branch, Modifier, Options, Ratio, Rule, Stabiliser, Term, Treatment};
 use crate::ops::Kind;
@@ -42,7 +43,11 @@ impl Rule for AbsLrpOfficial {
                 let whole = Term::of(vec![Branch::PLAIN], Stabiliser::Whole);
                 Treatment::Ratio(Ratio { normalised: true, ..Ratio::of(whole) })
             }
-            Kind::Normalisation | Kind::Affine => Treatment::Pass,
+            Kind::Normalisation | Kind::Softmax => Treatment::Unknown(
+                "statistics and denominators that abslrp-official holds constant (the rules abslrp and \
+                 abslrp-signed cross them)",
+            ),
+            Kind::Affine => Treatment::Pass,
             Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
         }
     }

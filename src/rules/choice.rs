@@ -154,7 +154,6 @@ fn read(option: &Opt, text: &str) -> Result<Vec<f64>, String> {
     }
     let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
     let numbers: Vec<_> = text.split('/').map(number).collect::<Option<_>>().ok_or_else(bad)?;
-    let fits =
-        if option.list { numbers.len() <= 16 } else { numbers.len() == 1 && numbers[0] >= 0.0 };
+    let fits = option.list || numbers.len() == 1 && numbers[0] >= 0.0;
     if fits { Ok(numbers) } else { Err(bad()) }
 }

@@ -15,8 +15,6 @@ pub struct Place<'u> {
     /// For a layer with weights: how many come before it in order of execution, and how many there
     /// are, of all that relevance crosses.
     pub depth: Option<(usize, usize)>,
-    /// The same among layers of that operator's class (convolutions).
-    pub first_of_operators: bool,
 }
 
 /// Which units a rule is for. What is not said does not matter; all that is has to hold.
@@ -46,14 +44,15 @@ pub struct Match {
 }
 
 impl Match {
-    /// Whether a unit is one that the rule is for.
-    pub fn holds(&self, place: &Place<'_>) -> bool {
+    /// Whether a unit is one that the rule is for; `first` says whether it is the first layer with
+    /// weights of the match's operators.
+    pub fn holds(&self, place: &Place<'_>, first: bool) -> bool {
         let depth = place.depth.map(|(depth, _)| depth);
         let last = place.depth.is_some_and(|(depth, count)| depth + 1 == count);
         (self.operators.is_empty() || self.operators.iter().any(|op| op == place.operator))
             && self.name.as_ref().is_none_or(|name| glob(name, place.name))
             && self.kind.as_ref().is_none_or(|kind| kind == place.kind.name())
-            && (!self.first || place.first_of_operators)
+            && (!self.first || first)
             && (!self.last || last)
             && self.depth.is_none_or(|[from, to]| depth.is_some_and(|d| (from..to).contains(&d)))
     }

@@ -40,7 +40,10 @@ impl Rule for Gamma {
             Term { gate, ..Term::of(branches, Stabiliser::Signed(options.number("epsilon"))) }
         };
         at_weights(kind, || {
-            let terms = vec![term(up, down, Gate::Positive), term(down, up, Gate::Negative)];
+            let terms = vec![
+                term(up.clone(), down.clone(), Gate::Positive),
+                term(down, up, Gate::Negative),
+            ];
             Ratio { terms, ..Ratio::plain(0.0) }
         })
     }

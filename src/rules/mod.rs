@@ -82,6 +82,8 @@ pub enum Treatment {
     PositivePass,
     /// It ends.
     Zero,
+    /// The rule does not say.
+    Unknown(&'static str),
 }
 
 impl Treatment {
@@ -89,7 +91,7 @@ impl Treatment {
     pub fn reaches(&self, operand: usize) -> bool {
         match self {
             Self::Ratio(ratio) => !ratio.first_only || operand == 0,
-            Self::Zero => false,
+            Self::Zero | Self::Unknown(_) => false,
             _ => true,
         }
     }
@@ -103,6 +105,7 @@ impl Treatment {
             Self::PositiveAdjoint => "positive adjoint",
             Self::PositivePass => "positive pass",
             Self::Zero => "zero",
+            Self::Unknown(_) => "unknown",
         }
     }
 }
@@ -129,7 +132,7 @@ fn unweighted(kind: Kind) -> Treatment {
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..Ratio::plain(STABILISER) }),
         Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..Ratio::plain(STABILISER) }),
         Kind::Activation | Kind::Normalisation | Kind::Affine => Treatment::Pass,
-        Kind::Max | Kind::Leaf | Kind::Movement | Kind::Embedding | Kind::Stop => {
+        Kind::Max | Kind::Leaf | Kind::Softmax | Kind::Movement | Kind::Embedding | Kind::Stop => {
             Treatment::Adjoint
         }
     }

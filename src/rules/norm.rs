@@ -25,7 +25,7 @@ impl Rule for Norm {
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
         match kind {
-            Kind::Weighted | Kind::Sum | Kind::Max | Kind::Leaf => {
+            Kind::Weighted | Kind::Sum | Kind::Max | Kind::Leaf | Kind::Softmax => {
                 Treatment::Ratio(Ratio::plain(options.number("epsilon")))
             }
             _ => unweighted(kind),

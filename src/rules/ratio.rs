@@ -78,11 +78,16 @@ pub struct Branch {
 
 impl Branch {
     /// The unit itself.
-    pub const PLAIN: Self = Self::of(Modifier::Identity, Modifier::Identity);
+    pub const PLAIN: Self = Self {
+        input: Modifier::Identity,
+        weight: Modifier::Identity,
+        bias: Some(Modifier::Identity),
+        negative: false,
+    };
 
     /// A unit with its inputs, and its weights and bias, modified.
-    pub const fn of(input: Modifier, parameters: Modifier) -> Self {
-        Self { input, weight: parameters, bias: Some(parameters), negative: false }
+    pub fn of(input: Modifier, parameters: Modifier) -> Self {
+        Self { input, weight: parameters.clone(), bias: Some(parameters), negative: false }
     }
 
     /// The same without a bias.
@@ -92,7 +97,7 @@ impl Branch {
 }
 
 /// A function of inputs or parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Modifier {
     /// v
     Identity,
@@ -111,28 +116,12 @@ pub enum Modifier {
     /// v + γ min(v, 0)
     MoreNegative(f64),
     /// These numbers, one for all or one per channel (axis 1).
-    Constant(Numbers),
-}
-
-/// Up to sixteen numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Numbers {
-    values: [f64; 16],
-    count: usize,
-}
-
-impl Numbers {
-    /// The numbers of a list, which has at most sixteen.
-    pub fn new(list: &[f64]) -> Self {
-        let mut values = [0.0; 16];
-        values.iter_mut().zip(list).for_each(|(to, from)| *to = *from);
-        Self { values, count: list.len().min(values.len()) }
-    }
+    Constant(Vec<f64>),
 }
 
 impl Modifier {
     /// The modified value.
-    pub fn apply(self, v: Expr<'_>) -> Expr<'_> {
+    pub fn apply<'e>(&self, v: Expr<'e>) -> Expr<'e> {
         let elem = v.ty().elem;
         match self {
             Self::Identity => v,
@@ -141,10 +130,9 @@ impl Modifier {
             Self::Negative => -(-v).relu(),
             Self::One => v.emitter().scalar(elem, 1.0).expand_like(v),
             Self::Square => v * v,
-            Self::MorePositive(gamma) => v + v.relu() * gamma,
-            Self::MoreNegative(gamma) => v - (-v).relu() * gamma,
+            Self::MorePositive(gamma) => v + v.relu() * *gamma,
+            Self::MoreNegative(gamma) => v - (-v).relu() * *gamma,
             Self::Constant(numbers) => {
-                let numbers = &numbers.values[..numbers.count];
                 let rank = v.ty().rank().unwrap_or(0).max(1);
                 let mut dims = vec![1; rank];
                 dims[usize::from(rank > 1)] = numbers.len();
@@ -206,6 +194,8 @@ impl Stabiliser {
                 let regular = denominator.cast(DataType::Bool);
                 denominator.where_or(regular, f64::from(f32::MAX))
             }
+            // LRP-0: where the result vanishes there is nothing to share.
+            Self::Signed(0.0) => z.where_or(z.cast(DataType::Bool), f64::from(f32::MAX)),
             Self::Signed(epsilon) if z.is_non_negative() => z + epsilon,
             Self::Signed(epsilon) => {
                 let negative = (-z).greater(0.0);

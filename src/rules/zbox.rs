@@ -8,7 +8,7 @@
 //!
 //! `low` and `high` are numbers, or one number per channel: `low=-2.1/-2.0/-1.8`.
 
-use super::{Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights, ratio::Numbers};
+use super::{Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &ZBox;
@@ -35,8 +35,8 @@ impl Rule for ZBox {
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
         let bound = |name: &str, sign| {
-            let numbers = Numbers::new(&options.list(name));
-            Branch { negative: true, ..Branch::of(Modifier::Constant(numbers), sign) }
+            let numbers = Modifier::Constant(options.list(name));
+            Branch { negative: true, ..Branch::of(numbers, sign) }
         };
         at_weights(kind, || {
             let branches =

@@ -363,7 +363,6 @@ impl Bench<'_> {
         let books = Books::open(source, options)?;
         let bytes = bytes(&source.proto, &books.addition);
         let mut runner = self.runner(&Source::Memory(&bytes, self.directory), false)?;
-        // Books of the first map do not ask for the inputs of others.
         let found = runner.run(feeds)?.into_iter().find(|(name, _)| name == balance::OUTPUT);
         let numbers: Vec<_> = found.map_or(Vec::new(), |(_, a)| a.numbers().into_iter().collect());
         Ok(books.close(&numbers))

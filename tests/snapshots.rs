@@ -6,29 +6,9 @@ mod common;
 
 use abslrp::{
     lrp::{self, Options},
-    onnx::{Model, schema::GraphProto, schema::ModelProto, text},
+    onnx::{Model, text},
 };
-use common::{LEVELS, models, stem};
-
-/// What the compiler adds to a model, as text: the source is not repeated.
-fn added(model: &Model, options: &Options) -> String {
-    let addition = lrp::explain(model, options).unwrap().addition;
-    let graph = GraphProto {
-        node: addition.nodes,
-        initializer: addition.initializers,
-        input: addition.inputs,
-        output: addition.outputs,
-        ..GraphProto::default()
-    };
-    let message = ModelProto {
-        ir_version: model.proto.ir_version,
-        opset_import: model.proto.opset_import.clone(),
-        graph: Some(graph),
-        metadata_props: addition.metadata,
-        ..ModelProto::default()
-    };
-    text::model(&message, &model.external)
-}
+use common::{LEVELS, added, models, stem};
 
 #[test]
 fn networks() {

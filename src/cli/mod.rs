@@ -184,6 +184,10 @@ pub struct Explain {
     /// The optimisation level
     #[arg(short = 'O', value_enum, default_value_t, value_name = "LEVEL")]
     level: abslrp::passes::Level,
+    /// The optimisation passes, in place of the level's: names with commas between; or those of the
+    /// level without some: names with a - before each (see `abslrp inspect` for the names)
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
+    passes: Option<abslrp::passes::Selection>,
 }
 
 /// Reads a composite from a TOML file.
@@ -212,6 +216,7 @@ impl From<Explain> for lrp::Options {
             relevance_of: args.relevance_of,
             on_unsupported: args.on_unsupported,
             level: args.level,
+            passes: args.passes,
         }
     }
 }

@@ -18,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Dim, Emitted, Facts, Graph, Origin, Type, Value};
+use super::{Dim, Emitted, Facts, Graph, NodeIndex, Origin, Type, Value};
 use crate::{
     onnx::{
         DataType,
@@ -35,9 +35,31 @@ use crate::{
 /// Element type, shape and raw data: what makes two constants equal.
 type Contents = (i32, Vec<i64>, Vec<u8>);
 
+/// How a formula is written where there are several ways that mean the same. By default, to the
+/// letter; passes choose what runtimes are quicker at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct Style {
+    /// Signs and selections by multiplication with masks.
+    pub masks: bool,
+    /// Quotients without a pole beside 0.
+    pub smooth_poles: bool,
+    /// Input gradients of convolutions of step 1 as convolutions.
+    pub turned_convolutions: bool,
+    /// The elements of a pool's windows taken apart by splits and slices.
+    pub split_windows: bool,
+    /// Relevance as a product that is multiplied out when somebody asks for it.
+    pub cofactors: bool,
+}
+
+/// What turns a difference that is not lost to underflow into one of at least 1, without overflow of
+/// what stays below 1e20: 2⁶⁰.
+const STEEP: f64 = (1u64 << 60) as f64;
+
 /// Appends nodes to a copy of a source graph.
 #[derive(Debug)]
 pub struct Emitter {
+    style: Style,
     graph: RefCell<Graph>,
     scope: RefCell<Arc<str>>,
     constants: RefCell<BTreeMap<Contents, Value>>,
@@ -48,7 +70,13 @@ pub struct Emitter {
 impl Emitter {
     /// A builder behind `source`.
     pub fn new(source: &Graph) -> Self {
+        Self::styled(source, Style::default())
+    }
+
+    /// A builder behind `source` that writes in a style.
+    pub fn styled(source: &Graph, style: Style) -> Self {
         Self {
+            style,
             graph: RefCell::new(source.clone()),
             scope: RefCell::new(Arc::from("")),
             constants: RefCell::default(),
@@ -71,6 +99,11 @@ impl Emitter {
     /// sweep asks after every unit.
     pub fn check(&self) -> Result<(), Error> {
         self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    /// How formulas are written.
+    pub fn style(&self) -> Style {
+        self.style
     }
 
     /// The operator set that nodes are written for.
@@ -107,16 +140,27 @@ impl Emitter {
         inputs: &[Option<Expr<'e>>],
         attributes: Vec<AttributeProto>,
     ) -> Expr<'e> {
+        let node = self.node(op_type, inputs, attributes, 1);
+        self.expr(Value { node, slot: 0 })
+    }
+
+    fn node<'e>(
+        &'e self,
+        op_type: &'static str,
+        inputs: &[Option<Expr<'e>>],
+        attributes: Vec<AttributeProto>,
+        outputs: usize,
+    ) -> NodeIndex {
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
         let scope = self.scope.borrow().clone();
         let emitted = Emitted { op_type: op_type.into(), attributes, scope, role: None };
         let mut graph = self.graph.borrow_mut();
-        let node =
-            graph.append(Origin::New(Box::new(emitted)), &inputs, &[], vec![Facts::named("")]);
+        let facts = vec![Facts::named(""); outputs];
+        let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], facts);
         if let Err(error) = graph.infer(node) {
             self.error.borrow_mut().get_or_insert(error);
         }
-        self.expr(Value { node, slot: 0 })
+        node
     }
 
     /// A constant, shared with equal ones.
@@ -319,9 +363,55 @@ impl<'e> Expr<'e> {
         self.unary("Relu")
     }
 
+    /// Whether masks are to be computed by arithmetic, which is written for float32.
+    fn by_arithmetic(self) -> bool {
+        self.emitter.style.masks && self.ty().elem == DataType::Float
+    }
+
     /// −1, 0 or 1
     pub fn sign(self) -> Self {
-        self.unary("Sign")
+        match self.by_arithmetic() {
+            true if self.is_non_negative() => self.is_above(0.0),
+            true => (self * STEEP).clip(-1.0, 1.0),
+            false => self.unary("Sign"),
+        }
+    }
+
+    /// ε where x ≥ 0, −ε elsewhere
+    pub fn toward(self, epsilon: f64) -> Self {
+        (self * STEEP + epsilon).clip(-epsilon, epsilon)
+    }
+
+    /// 1 where x > bound, 0 elsewhere
+    pub fn is_above(self, bound: f64) -> Self {
+        self.step(bound, 1.0)
+    }
+
+    /// 1 where x < bound, 0 elsewhere
+    pub fn is_below(self, bound: f64) -> Self {
+        self.step(bound, -1.0)
+    }
+
+    /// 1 where `direction · (x − bound) > 0`, 0 elsewhere.
+    fn step(self, bound: f64, direction: f64) -> Self {
+        // Powers of two keep the difference exact.
+        if self.by_arithmetic() && (bound * STEEP).abs() < f64::from(f32::MAX) {
+            let alpha = float("alpha", (direction * STEEP) as f32);
+            let beta = float("beta", (-direction * STEEP * f64::from(bound as f32)) as f32);
+            return self.emitter.emit("HardSigmoid", &[Some(self)], vec![alpha, beta]);
+        }
+        let bound = self.scalar(bound);
+        let ordered = if direction > 0.0 { [self, bound] } else { [bound, self] };
+        ordered[0].exceeds(ordered[1]).cast(self.ty().elem)
+    }
+
+    /// `self`, which is finite, where `condition` holds, and 0 elsewhere.
+    pub fn masked(self, condition: Self) -> Self {
+        if self.by_arithmetic() {
+            self * condition.cast(self.ty().elem)
+        } else {
+            self.where_or(condition, 0.0)
+        }
     }
 
     /// √x
@@ -341,14 +431,16 @@ impl<'e> Expr<'e> {
 
     /// x, cut to −bound … bound; float64, which has room, is left as it is.
     pub fn saturate(self, bound: f64) -> Self {
-        if self.ty().elem == DataType::Double {
-            return self;
-        }
+        if self.ty().elem == DataType::Double { self } else { self.clip(-bound, bound) }
+    }
+
+    /// x, cut to low … high
+    pub fn clip(self, low: f64, high: f64) -> Self {
         if self.emitter.opset() < 11 {
-            let bounds = vec![float("max", bound as f32), float("min", -bound as f32)];
+            let bounds = vec![float("max", high as f32), float("min", low as f32)];
             return self.emitter.emit("Clip", &[Some(self)], bounds);
         }
-        let bounds = [Some(self), Some(self.scalar(-bound)), Some(self.scalar(bound))];
+        let bounds = [Some(self), Some(self.scalar(low)), Some(self.scalar(high))];
         self.emitter.emit("Clip", &bounds, vec![])
     }
 
@@ -399,6 +491,15 @@ impl<'e> Expr<'e> {
     /// `self` where `condition` holds, the number elsewhere.
     pub fn where_or(self, condition: Self, other: f64) -> Self {
         self.where_(condition, self.scalar(other))
+    }
+
+    /// `self` where `condition` holds, `other` elsewhere; both are finite.
+    pub fn select(self, condition: Self, other: Self) -> Self {
+        if !self.by_arithmetic() {
+            return self.where_(condition, other);
+        }
+        let mask = condition.cast(self.ty().elem);
+        self * mask + other * (1.0 - mask)
     }
 
     /// With elements of another type.
@@ -592,6 +693,29 @@ impl<'e> Expr<'e> {
         let bounds =
             vec![ints("axes", &[axis as i64]), ints("starts", &[from]), ints("ends", &[to])];
         Ok(self.emitter.emit("Slice", &[Some(self)], bounds))
+    }
+
+    /// The elements `from..to` along an axis.
+    pub fn part(self, axis: usize, from: i64, to: i64) -> Self {
+        if from == 0 && self.ty().dim(axis) == Some(Dim::Known(to)) {
+            return self;
+        }
+        // Only bounds that are not known can be refused.
+        let [from, to] = [from, to].map(|n| self.emitter.ints(&[n]));
+        self.slice(axis, from, to).unwrap_or(self)
+    }
+
+    /// Pieces of size 1 along an axis of that size.
+    pub fn split(self, axis: usize, count: usize) -> Vec<Self> {
+        let sizes = vec![1; count];
+        let along = int("axis", axis as i64);
+        let node = if self.emitter.opset() < 13 {
+            self.emitter.node("Split", &[Some(self)], vec![along, ints("split", &sizes)], count)
+        } else {
+            let operands = [Some(self), Some(self.emitter.ints(&sizes))];
+            self.emitter.node("Split", &operands, vec![along], count)
+        };
+        (0..count).map(|slot| self.emitter.expr(Value { node, slot: slot as u32 })).collect()
     }
 
     /// One after the other along an axis.

@@ -21,7 +21,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
-pub use emit::{Emitter, Expr};
+pub use emit::{Emitter, Expr, Style};
 pub use export::{Output, type_name};
 pub use inline::Body;
 pub use rebuild::Verdict;

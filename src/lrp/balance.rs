@@ -2,7 +2,7 @@
 
 use super::{Error, Options, plan::Plan, sweep, target};
 use crate::{
-    graph::{Emitter, Expr, Graph, Output, Type},
+    graph::{Expr, Graph, Output, Type},
     onnx::{Addition, DataType, Model},
 };
 
@@ -60,24 +60,20 @@ impl Books {
         let graph = Graph::new(model)?;
         let plan = Plan::new(&graph, options)?;
         plan.check(&graph, options)?;
-        let emitter = Emitter::new(&graph);
+        let emitter = options.emitter(&graph);
         let (mut entries, mut numbers) = (Vec::new(), Vec::new());
         let Some(start) = target::starts(&emitter, &graph, &plan, options)?.into_iter().next()
         else {
             return Ok(Self { addition: Addition::default(), entries });
         };
         sweep::sweep(&graph, &plan, options, &emitter, start.for_it, &mut |unit, crossed| {
-            let given: Vec<_> = crossed.shares.iter().map(|(_, r)| *r).collect();
-            let kept =
-                crossed.kept.map_or_else(|| totals(&crossed.received), |kept| vec![total(kept)]);
+            let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
+            let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
+            let kept = crossed.kept.map_or_else(|| totals(&received), |kept| vec![total(kept)]);
             let zero = total(emitter.zeros(DataType::Float, 1));
-            for sums in [
-                totals(&crossed.received),
-                magnitudes(&crossed.received),
-                totals(&given),
-                magnitudes(&given),
-                kept,
-            ] {
+            for sums in
+                [totals(&received), magnitudes(&received), totals(&given), magnitudes(&given), kept]
+            {
                 numbers.push(sums.into_iter().reduce(|a, b| a + b).unwrap_or(zero));
             }
             let operators = unit.members().map(|node| graph.view(node).operator_name());
@@ -99,7 +95,7 @@ impl Books {
         let mut outputs = Vec::new();
         if let Some(value) = value {
             let mut values = vec![value];
-            for pass in options.level.passes() {
+            for pass in options.passes() {
                 (emitted, values) = pass.graph(&emitted, &values);
             }
             let ty = Type { elem: emitted.ty(values[0]).elem, shape: None };

@@ -19,10 +19,10 @@ pub use units::Unit;
 use prost::Message;
 
 use crate::{
-    graph::{self, Emitter, Graph, NodeIndex, Output},
+    graph::{self, Emitter, Graph, NodeIndex, Output, Style},
     onnx::{Addition, Model},
-    ops,
-    passes::Level,
+    ops, passes,
+    passes::{Level, Pass, Selection},
     rules::{Choice, Composite},
 };
 
@@ -64,9 +64,24 @@ pub struct Options {
     pub on_unsupported: OnUnsupported,
     /// The optimisation level.
     pub level: Level,
+    /// The passes, where they are not those of the level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes: Option<Selection>,
 }
 
 impl Options {
+    /// The passes, in order.
+    pub fn passes(&self) -> impl Iterator<Item = &'static dyn Pass> {
+        passes::selected(self.level, self.passes.as_ref())
+    }
+
+    /// A builder behind a graph, in the style of the passes.
+    fn emitter(&self, graph: &Graph) -> Emitter {
+        let mut style = Style::default();
+        self.passes().for_each(|pass| pass.style(&mut style));
+        Emitter::styled(graph, style)
+    }
+
     /// The rule or composite, as text.
     pub fn rule_text(&self) -> String {
         self.composite.as_ref().map_or_else(|| self.rule.to_string(), |c| c.name.clone())
@@ -460,10 +475,10 @@ pub fn explain(model: &Model, options: &Options) -> Result<Explanation, Error> {
     }
     let options = &options;
 
-    let emitter = Emitter::new(&graph);
+    let emitter = options.emitter(&graph);
     let (of, mut values) = maps::maps(&graph, &plan, options, &emitter)?;
     let mut emitted = emitter.finish();
-    for pass in options.level.passes() {
+    for pass in options.passes() {
         (emitted, values) = pass.graph(&emitted, &values);
     }
     let outputs = of

@@ -11,16 +11,17 @@ use crate::{
     graph::{Dim, Emitter, Expr, Graph, Value},
     onnx::DataType,
     ops::{self, Call, Kind, Role},
-    rules::{Branch, Gate, Modifier, Ratio, Stabiliser, Treatment},
+    passes::Known,
+    rules::{Branch, Gate, Modifier, Ratio, Relevance, Stabiliser, Treatment},
 };
 
 /// The relevance of values.
-type Shares<'e> = Vec<(Value, Expr<'e>)>;
+type Shares<'e> = Vec<(Value, Relevance<'e>)>;
 
 /// What became of relevance at a unit.
 pub struct Crossed<'e> {
     /// The relevance of its results.
-    pub received: Vec<Expr<'e>>,
+    pub received: Vec<Relevance<'e>>,
     /// The relevance that its operands get.
     pub shares: Shares<'e>,
     /// What of the relevance of its results is shared out: `s ⊙ z`. All of it, where there is none.
@@ -37,7 +38,7 @@ pub fn sweep<'e>(
     start: Expr<'e>,
     witness: &mut dyn FnMut(&Unit, &Crossed<'e>),
 ) -> Result<BTreeMap<Value, Expr<'e>>, Error> {
-    let mut relevance: BTreeMap<Value, Expr<'e>> = BTreeMap::from([(plan.explained.value, start)]);
+    let mut relevance = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
     for Planned { unit, treatment, .. } in &plan.units {
         let r = unit.results(graph).map(|value| relevance.get(&value).copied()).collect::<Vec<_>>();
         emitter.enter(graph.label(unit.node));
@@ -47,12 +48,12 @@ pub fn sweep<'e>(
         witness(unit, &crossed);
         emitter.check().map_err(problem)?;
         for (value, share) in crossed.shares {
-            let sum = relevance.get(&value).map_or(share, |&sum| (sum + share).named("R"));
+            let sum = relevance.get(&value).map_or(share, |sum: &Relevance<'e>| sum.plus(share));
             relevance.insert(value, sum);
         }
     }
     relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
-    Ok(relevance)
+    Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
 }
 
 /// Relevance on its way through a unit.
@@ -69,7 +70,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
     fn cross(
         &self,
         treatment: &Treatment,
-        results: &[Option<Expr<'e>>],
+        results: &[Option<Relevance<'e>>],
     ) -> Result<Crossed<'e>, ops::Error> {
         let wanted = |(operand, value): &(usize, Value)| {
             treatment.reaches(*operand) && self.plan.receives.contains(value)
@@ -79,7 +80,6 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let call = self.unit.call(self.graph, self.emitter)?;
         let received: Vec<_> = results.iter().copied().flatten().collect();
         let r = results.first().copied().flatten();
-        let positive: Vec<_> = results.iter().map(|r| r.map(|r| r.relu())).collect();
         let (mut shares, mut kept) = (Vec::new(), None);
         match (treatment, r) {
             (Treatment::Ratio(ratio), Some(r)) => {
@@ -87,26 +87,54 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 let non_negative = (0..call.arity())
                     .filter(|&operand| self.unit.is_active(self.graph, operand))
                     .all(|operand| call.raw(operand).is_ok_and(Expr::is_non_negative));
-                let passes = self.options.level.passes().iter();
-                let ratio =
-                    passes.fold(ratio.clone(), |ratio, pass| pass.ratio(ratio, non_negative));
+                let linear = self.unit.operator.linear().is_some();
+                let known = Known { kind: self.unit.kind, linear, non_negative };
+                let passes = self.options.passes();
+                let ratio = passes.fold(ratio.clone(), |ratio, pass| pass.ratio(ratio, known));
                 (shares, kept) = self.ratio(&ratio, &call, &recipients, r)?;
             }
             (Treatment::Pass | Treatment::PositivePass, Some(r)) => {
-                let r = if *treatment == Treatment::Pass { r } else { r.relu() };
+                let r = match treatment {
+                    Treatment::Pass => r,
+                    _ => Relevance::whole(r.value().relu()),
+                };
                 for (operand, value) in recipients {
                     shares.push((value, self.pass(&call, operand, r)?));
                 }
             }
             _ => {
-                let guided = *treatment == Treatment::PositiveAdjoint;
-                let results = if guided { &positive } else { results };
+                let cofactors = self.moved(results);
+                let values = |r: Relevance<'e>| match treatment {
+                    Treatment::PositiveAdjoint => r.value().relu(),
+                    _ => r.value(),
+                };
+                let s = cofactors
+                    .clone()
+                    .unwrap_or_else(|| results.iter().map(|r| r.map(values)).collect());
                 for (operand, value) in recipients {
-                    shares.push((value, call.adjoint_of_all(operand, results)?));
+                    let g = call.adjoint_of_all(operand, &s)?;
+                    let share = match cofactors {
+                        Some(_) => Relevance::product(call.x(operand)?, g),
+                        None => Relevance::whole(g),
+                    };
+                    shares.push((value, share));
                 }
             }
         }
         Ok(Crossed { received, shares, kept })
+    }
+
+    /// The second factors of relevances that move, where each has the moved value for its first:
+    /// elements that are the same elsewhere take both along.
+    fn moved(&self, results: &[Option<Relevance<'e>>]) -> Option<Vec<Option<Expr<'e>>>> {
+        if self.unit.kind != Kind::Movement {
+            return None;
+        }
+        let per = |(value, r): (Value, &Option<Relevance<'e>>)| match r {
+            Some(r) => r.per(self.emitter.real(value)).map(Some),
+            None => Some(None),
+        };
+        self.unit.results(self.graph).zip(results).map(per).collect()
     }
 
     /// `r` in the shape of an operand.
@@ -114,8 +142,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
         &self,
         call: &Call<'s, 'e>,
         operand: usize,
-        r: Expr<'e>,
-    ) -> Result<Expr<'e>, ops::Error> {
+        relevance: Relevance<'e>,
+    ) -> Result<Relevance<'e>, ops::Error> {
+        let r = relevance.per;
         let x = call.raw(operand)?;
         if self.unit.kind == Kind::Weighted && x.ty().shape != r.ty().shape {
             let what = "a layer whose result has another shape than its input, under the rule pass";
@@ -126,7 +155,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let one_to_one = matches!(self.unit.kind, Kind::Activation | Kind::Normalisation)
             && r.ty().rank() == ty.rank()
             && ty.shape.iter().flatten().all(|dim| *dim != Dim::Known(1));
-        if one_to_one { r.known_as(ty.with(r.ty().elem)) } else { r.sum_to(x) }
+        if one_to_one {
+            return Ok(relevance.with(r.known_as(ty.with(r.ty().elem))?));
+        }
+        Ok(Relevance::whole(relevance.value().sum_to(x)?))
     }
 
     fn ratio(
@@ -134,28 +166,34 @@ impl<'s, 'e> Crossing<'s, 'e> {
         ratio: &Ratio,
         call: &Call<'s, 'e>,
         recipients: &[(usize, Value)],
-        r: Expr<'e>,
+        r: Relevance<'e>,
     ) -> Result<(Shares<'e>, Option<Expr<'e>>), ops::Error> {
-        let finish = |share: Expr<'e>, factor: f64| -> Result<Expr<'e>, ops::Error> {
-            let share = if ratio.normalised { normalised(share)? } else { share };
-            Ok(shared(ratio.share * factor, share))
+        let finish = |share: Relevance<'e>| -> Result<Relevance<'e>, ops::Error> {
+            let share =
+                if ratio.normalised { Relevance::whole(normalised(share.value())?) } else { share };
+            let whole = (ratio.share - 1.0).abs() < f64::EPSILON;
+            let per = if whole { share.per } else { share.per * ratio.share };
+            Ok(share.with(if share.of.is_none() { per.named("R") } else { per }))
         };
         if let (Some(degree), [term]) = (self.unit.degree(self.graph), ratio.terms.as_slice())
             && term.branches == [Branch::PLAIN]
             && term.stabiliser != Stabiliser::Whole
         {
-            // x ⊙ f′(x) is p f(x): only the result is read.
-            let whole = term.stabiliser.share(r, call.y());
-            let share = finish(whole, degree)?;
-            return Ok((recipients.iter().map(|(_, v)| (*v, share)).collect(), Some(whole)));
+            // x ⊙ f′(x) is read off the result.
+            let y = call.y();
+            let idle = term.stabiliser.idle(r, y);
+            let kept = idle.unwrap_or_else(|| r.with(term.stabiliser.share(r.per, y)));
+            let share = finish(kept.with(degree.times(call, kept.per)?))?;
+            let shares = recipients.iter().map(|(_, v)| (*v, share)).collect();
+            return Ok((shares, idle.is_none().then(|| kept.value())));
         }
         // x ⊙ Jᵀ s, with branches that see the same x added up before it is multiplied.
         let mut parts: Vec<Vec<(&Modifier, Expr<'e>, Expr<'e>)>> =
             vec![Vec::new(); recipients.len()];
         let mut kept: Option<Expr<'e>> = None;
         for term in &ratio.terms {
-            let calls: Vec<_> =
-                term.branches.iter().map(|branch| self.modified(call, branch)).collect();
+            let calls = term.branches.iter().map(|branch| self.modified(call, branch));
+            let calls = calls.collect::<Result<Vec<_>, _>>()?;
             let mut z: Option<Expr<'e>> = None;
             for (branch, call) in term.branches.iter().zip(&calls) {
                 if term.stabiliser == Stabiliser::Whole {
@@ -181,10 +219,17 @@ impl<'s, 'e> Crossing<'s, 'e> {
             }
             let gated = match term.gate {
                 Gate::Everywhere => r,
-                Gate::Positive => r.where_or(call.y().greater(0.0), 0.0),
-                Gate::Negative => r.where_or((-call.y()).greater(0.0), 0.0),
+                Gate::Positive => r.with(r.per * call.y().is_above(0.0)),
+                Gate::Negative => r.with(r.per * call.y().is_below(0.0)),
             };
-            let mut s = z.map_or(gated, |z| term.stabiliser.divide(gated, z));
+            let mut s = match z {
+                None => gated.value(),
+                Some(z) => term
+                    .stabiliser
+                    .cofactor(gated, z)
+                    .or_else(|| self.rectified(term.stabiliser, gated, z))
+                    .unwrap_or_else(|| term.stabiliser.divide(gated, z)),
+            };
             if (term.factor - 1.0).abs() > 0.0 {
                 s = s * term.factor;
             }
@@ -210,19 +255,31 @@ impl<'s, 'e> Crossing<'s, 'e> {
             // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
             let infinite = self.graph.facts(value).infinite;
             let products = parts.into_iter().map(|(modifier, x, g)| match modifier {
-                Modifier::One => g,
-                _ if infinite => x.where_or(g.cast(DataType::Bool), 0.0) * g,
-                _ => x * g,
+                Modifier::One => Relevance::whole(g),
+                _ if infinite => Relevance::whole(x.where_or(g.cast(DataType::Bool), 0.0) * g),
+                _ => Relevance::product(x, g),
             });
-            if let Some(sum) = products.reduce(|a, b| a + b) {
-                shares.push((value, finish(sum, 1.0)?));
+            if let Some(sum) = products.reduce(Relevance::plus) {
+                shares.push((value, finish(sum)?));
             }
         }
         Ok((shares, kept))
     }
 
+    /// `R` divided by `z`, where `R` has a factor `max(z, 0)`: the other one, where that is positive.
+    fn rectified(&self, stabiliser: Stabiliser, r: Relevance<'e>, z: Expr<'e>) -> Option<Expr<'e>> {
+        let y = r.of.filter(|_| stabiliser.is_idle(z))?;
+        let own = z.value() == self.emitter.real(self.unit.output).value();
+        let rectifies = |reader| {
+            let result = self.emitter.real(Value { node: reader, slot: 0 });
+            self.graph.view(reader).op_type() == "Relu" && result.value() == y.value()
+        };
+        let found = own && self.graph.readers(self.unit.output).any(rectifies);
+        found.then(|| r.per * y.sign())
+    }
+
     /// The call with its inputs and parameters modified.
-    fn modified(&self, call: &Call<'s, 'e>, branch: &Branch) -> Call<'s, 'e> {
+    fn modified(&self, call: &Call<'s, 'e>, branch: &Branch) -> Result<Call<'s, 'e>, ops::Error> {
         let mut modified = call.clone();
         for operand in 0..call.arity() {
             let modifier = match self.unit.role(self.graph, operand) {
@@ -236,14 +293,18 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 modified = modified.with(operand, value);
             }
         }
-        modified
+        if let (Some(layer), true) = (self.unit.operator.linear(), branch.shift > 0.0) {
+            let bias = match modified.get(2) {
+                Some(bias) => bias + branch.shift,
+                None => {
+                    let elem = call.y().ty().elem;
+                    layer.bias(call.node, self.emitter.scalar(elem, branch.shift))?
+                }
+            };
+            modified = modified.with(2, Some(bias));
+        }
+        Ok(modified)
     }
-}
-
-/// The part of a relevance that an operand gets.
-fn shared(share: f64, relevance: Expr<'_>) -> Expr<'_> {
-    let whole = (share - 1.0).abs() < f64::EPSILON;
-    if whole { relevance.named("R") } else { (relevance * share).named("R") }
 }
 
 /// A relevance scaled to Σ |R| = 1 per sample; nothing stays nothing.

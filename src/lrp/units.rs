@@ -8,7 +8,7 @@ use std::{
 use super::patterns;
 use crate::{
     graph::{Dim, Emitter, Expr, Graph, NodeIndex, Value},
-    ops::{Call, Constants, Error, Group, Kind, Linear, Operator, Role},
+    ops::{Call, Constants, Degree, Error, Group, Kind, Linear, Operator, Role},
 };
 
 /// One node; or a linear layer together with the constants that follow it; or a group of nodes.
@@ -147,10 +147,17 @@ impl Unit {
         }
     }
 
-    /// `p` where the unit is elementwise and has `x f′(x) = p f(x)`.
-    pub fn degree(&self, graph: &Graph) -> Option<f64> {
-        let alone = self.group.is_none();
-        alone.then(|| self.operator.degree(graph.view(self.node))).flatten()
+    /// How the unit is homogeneous, if it is an elementwise function.
+    pub fn degree(&self, graph: &Graph) -> Option<Degree> {
+        let Some(group) = &self.group else { return self.operator.degree(graph.view(self.node)) };
+        // x · sigmoid(x), written out.
+        let &[x] = group.operands.as_slice() else { return None };
+        let &[gate, product] = group.members.as_slice() else { return None };
+        let gate_of_x = graph.view(gate).op_type() == "Sigmoid" && graph.inputs(gate) == [Some(x)];
+        let times_x = graph.view(product).op_type() == "Mul"
+            && graph.reads(product).any(|v| v == x)
+            && graph.reads(product).any(|v| v.node == gate);
+        (gate_of_x && times_x).then(|| Degree::gated(1.0))
     }
 
     /// Its results: of a node that relevance flows back to from several, all of them.

@@ -1,6 +1,6 @@
 //! `AveragePool`.
 
-use super::{Call, Error, Kind, Operator, Range, window::Window};
+use super::{Call, Error, Kind, Operator, Range, places::Places, window::Window};
 use crate::graph::{Dim, Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &AveragePool;
@@ -60,6 +60,13 @@ impl Operator for AveragePool {
         } else {
             s / window.count() as f64
         };
+        if call.emitter().style().split_windows
+            && window.tiles(&settled.padded.ty())
+            && let Some(places) = Places::new(window, settled.padded)
+            && let Some(g) = places.put_together(&vec![s; window.count() as usize])
+        {
+            return Ok(g);
+        }
         settled.crop(window.conv_adjoint(settled.padded, ones(channels), s, channels)?, x)
     }
 }

@@ -1,7 +1,7 @@
 //! `Clip`: cut to an interval, whose bounds were attributes until opset 11; nothing flows where it is
 //! cut.
 
-use super::{Call, Error, Kind, Operator, Range};
+use super::{Call, Degree, Error, Kind, Operator, Range};
 use crate::graph::{Expr, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Clip;
@@ -36,6 +36,11 @@ impl Operator for Clip {
         if low.is_some_and(|low| low >= 0.0) { Range::NonNegative } else { node.range_of(0) }
     }
 
+    fn degree(&self, node: View) -> Option<Degree> {
+        let (above, below) = bounds(node)?;
+        Some(Degree { above, below, ..Degree::of(1.0) })
+    }
+
     fn is_infinite(&self, _node: View, _operand: bool) -> bool {
         false
     }
@@ -46,6 +51,18 @@ impl Operator for Clip {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        Ok(s.where_or(call.x(0)?.equals(call.y()), 0.0))
+        Ok(s.masked(call.x(0)?.equals(call.y())))
     }
+}
+
+/// The bounds, where they are numbers that are known.
+fn bounds(node: View) -> Option<(Option<f64>, Option<f64>)> {
+    let bound = |operand: usize, attribute: &str, none: f32| {
+        if node.opset() >= 11 {
+            return node.input(operand).map_or(Some(None), |_| node.constant_float(operand).map(Some));
+        }
+        let stated = node.float(attribute, none).ok()?;
+        Some((stated.abs() < f64::from(f32::MAX)).then_some(stated))
+    };
+    Some((bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?))
 }

@@ -1,6 +1,6 @@
 //! What elementwise nonlinearities have in common.
 
-use super::{Call, Error, Kind, Operator, Range};
+use super::{Call, Degree, Error, Kind, Operator, Range};
 use crate::graph::{Expr, Type, View};
 
 /// A function of each element.
@@ -48,8 +48,8 @@ impl Operator for Elementwise {
         operand && !self.bounded
     }
 
-    fn degree(&self, _node: View) -> Option<f64> {
-        self.degree
+    fn degree(&self, _node: View) -> Option<Degree> {
+        self.degree.map(Degree::of)
     }
 
     fn adjoint<'e>(

@@ -1,6 +1,6 @@
 //! `MaxPool`.
 
-use super::{Call, Error, Kind, Operator, Range, window::Window};
+use super::{Call, Error, Kind, Operator, Range, places::Places, window::Window};
 use crate::{
     graph::{Dim, Expr, Type, View},
     onnx::{DataType, schema::TensorProto},
@@ -45,11 +45,16 @@ impl Operator for MaxPool {
         let Some(Dim::Known(channels)) = x.ty().dim(1) else {
             return Err(Error::Unknown { what: "the number of channels".into() });
         };
+        // Padding must never win, so it is no zero here but the lowest number there is.
+        let settled = window.settle(x, f64::from(f32::MIN))?;
+        if call.emitter().style().split_windows
+            && let Some(places) = Places::new(&settled.window, settled.padded)
+        {
+            return settled.crop(apart(&places, settled.padded, call.y(), s)?, x);
+        }
         if window.tiles(&x.ty()) {
             return tiled(&window, x, s);
         }
-        // Padding must never win, so it is no zero here but the lowest number there is.
-        let settled = window.settle(x, f64::from(f32::MIN))?;
         settled.crop(sliding(&settled.window, channels, settled.padded, s)?, x)
     }
 }
@@ -58,7 +63,28 @@ impl Operator for MaxPool {
 pub(super) fn to_first_largest<'e>(elements: Expr<'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
     let positions = s.emitter().positions(elements, 2)?;
     let winner = elements.arg_max(2).named("winner");
-    Ok(s.where_or(winner.equals(positions), 0.0).named("routed"))
+    Ok(s.masked(winner.equals(positions)).named("routed"))
+}
+
+/// Place by place: what is left of `s` goes to the first element that is the largest.
+fn apart<'e>(
+    places: &Places,
+    x: Expr<'e>,
+    y: Expr<'e>,
+    s: Expr<'e>,
+) -> Result<Expr<'e>, Error> {
+    let elements = places.take_apart(x, f64::from(f32::MIN));
+    let (mut parts, mut rest) = (Vec::with_capacity(elements.len()), s);
+    let others = elements.len().saturating_sub(1);
+    for element in &elements[..others] {
+        let part = rest * element.equals(y).cast(s.ty().elem);
+        parts.push(part.named("routed"));
+        rest = (rest - part).named("rest");
+    }
+    // What no other place got is the last one's.
+    parts.push(rest);
+    let nothing = || Error::Unsupported { what: "a window without elements".into() };
+    places.put_together(&parts).ok_or_else(nothing)
 }
 
 /// Windows side by side: the layout is a reshape.

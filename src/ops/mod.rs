@@ -18,6 +18,7 @@ mod call;
 mod elementwise;
 pub(crate) mod fused;
 mod normalise;
+mod places;
 mod reduce;
 mod reshaping;
 mod window;
@@ -242,9 +243,8 @@ pub trait Operator: Sync {
         Some(Role::Weight)
     }
 
-    /// `p` where an elementwise function has `x f′(x) = p f(x)` (Euler), so that `x ⊙ Jᵀ s = p y ⊙ s`
-    /// needs neither `x` nor `f′`.
-    fn degree(&self, _node: View) -> Option<f64> {
+    /// How an elementwise function is homogeneous (Euler), so that `x ⊙ Jᵀ s` is read off `y`.
+    fn degree(&self, _node: View) -> Option<Degree> {
         None
     }
 
@@ -303,6 +303,52 @@ pub trait Operator: Sync {
             Some(&Some(s)) => self.adjoint(call, wrt, s),
             _ => Err(Error::Unsupported { what: "relevance of an output but the first".into() }),
         }
+    }
+}
+
+/// `x f′(x) = (p + α (x − f(x))) f(x)` between bounds of `f(x)`, and 0 at them and beyond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Degree {
+    /// `p`: what a homogeneous function has, like `ReLU` and its kin.
+    pub factor: f64,
+    /// `α`: what `x · sigmoid(α x)` has besides.
+    pub gate: f64,
+    /// The lower bound.
+    pub above: Option<f64>,
+    /// The upper bound.
+    pub below: Option<f64>,
+}
+
+impl Degree {
+    /// Of a function that is homogeneous everywhere.
+    pub const fn of(factor: f64) -> Self {
+        Self { factor, gate: 0.0, above: None, below: None }
+    }
+
+    /// Of `x · sigmoid(α x)`.
+    pub const fn gated(alpha: f64) -> Self {
+        Self { gate: alpha, ..Self::of(1.0) }
+    }
+
+    /// What `y ⊙ s` is multiplied by to be `x ⊙ Jᵀ s`, times `s`.
+    pub fn times<'e>(self, call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let y = call.y();
+        let differs = |a: f64, b: f64| (a - b).abs() > 0.0;
+        let mut s = match self.factor {
+            _ if differs(self.gate, 0.0) => {
+                let excess = call.x(0)? - y;
+                let excess = if differs(self.gate, 1.0) { excess * self.gate } else { excess };
+                s * (excess + self.factor)
+            }
+            factor if differs(factor, 1.0) => s * factor,
+            _ => s,
+        };
+        if let Some(bound) = self.below {
+            s = s * y.is_below(bound);
+        }
+        // Where `y` is 0, so is the product.
+        let low = self.above.filter(|&bound| differs(bound, 0.0));
+        Ok(low.map_or(s, |bound| s * y.is_above(bound)))
     }
 }
 

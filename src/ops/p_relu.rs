@@ -29,6 +29,6 @@ impl Operator for PRelu {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        Ok(s.where_(call.x(0)?.greater(0.0), s * call.x(1)?))
+        Ok(s.select(call.x(0)?.greater(0.0), s * call.x(1)?))
     }
 }

@@ -1,6 +1,6 @@
 //! `Pow`: xᵖ.
 
-use super::{Call, Error, Kind, Operator, Range};
+use super::{Call, Degree, Error, Kind, Operator, Range};
 use crate::{
     graph::{Expr, Type, View},
     onnx::DataType,
@@ -28,8 +28,8 @@ impl Operator for Pow {
         if even { Range::NonNegative } else { node.range_of(0) }
     }
 
-    fn degree(&self, node: View) -> Option<f64> {
-        node.constant_float(1).filter(|_| !node.is_active(1))
+    fn degree(&self, node: View) -> Option<Degree> {
+        node.constant_float(1).filter(|_| !node.is_active(1)).map(Degree::of)
     }
 
     fn adjoint<'e>(

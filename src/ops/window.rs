@@ -1,6 +1,6 @@
 //! Sliding windows: what convolutions and pools have in common.
 
-use super::Error;
+use super::{Error, places};
 use crate::{
     graph::{Dim, Expr, Type, View, emit},
     onnx::schema::AttributeProto,
@@ -83,6 +83,15 @@ impl<'e> Settled<'e> {
         }
         Ok(out)
     }
+}
+
+/// Every `step`-th element of a kernel along an axis, and the padding that they take.
+struct Taps {
+    first: i64,
+    used: i64,
+    step: i64,
+    before: i64,
+    after: i64,
 }
 
 impl Window {
@@ -254,7 +263,7 @@ impl Window {
     }
 
     /// How many input elements a window spans along an axis.
-    fn reach(&self, axis: usize) -> i64 {
+    pub(super) fn reach(&self, axis: usize) -> i64 {
         self.dilations[axis] * (self.kernel[axis] - 1) + 1
     }
 
@@ -398,6 +407,11 @@ impl Window {
         group: i64,
     ) -> Result<Expr<'e>, Error> {
         let ty = x.ty();
+        if s.emitter().style().turned_convolutions
+            && let Some(g) = self.turned(&ty, w, s, group)
+        {
+            return Ok(g);
+        }
         let mut after = self.after.clone();
         let mut output_padding = vec![0; self.kernel.len()];
         let mut cut = Vec::new();
@@ -433,6 +447,105 @@ impl Window {
             out = out.slice(axis, emitter.ints(&[0]), x.size(axis))?;
         }
         Ok(out)
+    }
+
+    /// [`Window::conv_adjoint`] by convolutions of step 1, one for each phase of the windows' steps: the
+    /// element at `t u + b` is reached by every `t`-th element of the kernel, which is turned around and
+    /// has its channels exchanged. `None` where that is no convolution without negative padding.
+    fn turned<'e>(&self, x: &Type, w: Expr<'e>, s: Expr<'e>, group: i64) -> Option<Expr<'e>> {
+        let n = self.kernel.len();
+        let whole = self.strides.iter().all(|&step| step == 1);
+        let size = |axis: usize| x.dim(axis + 2).and_then(Dim::known);
+        let mut phases = Vec::new();
+        let count: i64 = self.strides.iter().product();
+        if self.ceil || !self.open.is_empty() || count > 16 {
+            return None;
+        }
+        for phase in 0..count {
+            let mut rest = phase;
+            let mut taps = Vec::with_capacity(n);
+            for axis in (0..n).rev() {
+                let (step, kernel, dilation) =
+                    (self.strides[axis], self.kernel[axis], self.dilations[axis]);
+                let (at, pad) = (rest % step + self.before[axis], self.before[axis]);
+                rest /= step;
+                let (first, beyond) = (at % step, at / step);
+                let used = (kernel - first + step - 1).max(0) / step;
+                let (before, after) = if step == 1 {
+                    (self.reach(axis) - 1 - pad, self.reach(axis) - 1 - self.after[axis])
+                } else if dilation == 1 {
+                    let rows = (size(axis)? + step - 1) / step;
+                    let windows = self.windows(axis, Dim::Known(size(axis)?)).known()?;
+                    (used - 1 - beyond, rows - windows + beyond)
+                } else {
+                    return None;
+                };
+                if used > 0 && (before < 0 || after < 0) {
+                    return None;
+                }
+                taps.push(Taps { first, used, step, before, after });
+            }
+            taps.reverse();
+            let reached = taps.iter().all(|t| t.used > 0);
+            phases.push(if reached { Some(self.tapped(w, s, group, &taps)?) } else { None });
+        }
+        if whole {
+            return phases.pop()?;
+        }
+        let any = *phases.iter().flatten().next()?;
+        let phases = phases.into_iter().map(|phase| phase.unwrap_or(any * 0.0)).collect();
+        let mut out = places::interleave(phases, &self.strides)?;
+        for axis in 0..n {
+            out = out.part(axis + 2, 0, size(axis)?);
+        }
+        Some(out)
+    }
+
+    /// What `s` gives through some of the elements of a kernel.
+    fn tapped<'e>(&self, w: Expr<'e>, s: Expr<'e>, group: i64, taps: &[Taps]) -> Option<Expr<'e>> {
+        let emitter = s.emitter();
+        let dims = w.ty().shape?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>()?;
+        let (&[features, each], _) = dims.split_first_chunk()?;
+        // Channels are computed in blocks of 8 or 16. Of a few, most of that would be thrown away.
+        if group * each < 8 {
+            return None;
+        }
+        let spatial: Vec<_> = taps.iter().map(|t| t.used).collect();
+        let axes: Vec<_> = (0..taps.len()).filter(|&axis| self.kernel[axis] > 1).collect();
+        let mut kernel = w;
+        if !axes.is_empty() {
+            if emitter.opset() < 10 || group == 0 {
+                return None; // Slices have no steps.
+            }
+            let list = |of: &dyn Fn(&Taps) -> i64| {
+                Some(emitter.ints(&axes.iter().map(|&axis| of(&taps[axis])).collect::<Vec<_>>()))
+            };
+            let along = axes.iter().map(|&axis| axis as i64 + 2).collect::<Vec<_>>();
+            let inputs = [
+                Some(w),
+                list(&|t| t.first + (t.used - 1) * t.step),
+                list(&|_| i64::MIN),
+                Some(emitter.ints(&along)),
+                list(&|t| -t.step),
+            ];
+            kernel = emitter.emit("Slice", &inputs, vec![]);
+        }
+        let exchange = |first: &[usize]| {
+            let rest = first.len()..first.len() + taps.len();
+            first.iter().copied().chain(rest).collect::<Vec<_>>()
+        };
+        kernel = match (group, each) {
+            (1, _) => kernel.transpose(&exchange(&[1, 0])),
+            (_, 1) if features == group => kernel,
+            _ => kernel
+                .reshape(&[&[group, features / group, each], spatial.as_slice()].concat())
+                .transpose(&exchange(&[0, 2, 1]))
+                .reshape(&[&[group * each, features / group], spatial.as_slice()].concat()),
+        };
+        let (before, after): (Vec<_>, Vec<_>) = taps.iter().map(|t| (t.before, t.after)).unzip();
+        let plain = Self { kernel: spatial, strides: vec![1; taps.len()], ..self.clone() };
+        let attributes = plain.attributes(&before, &after, group);
+        Some(emitter.emit("Conv", &[Some(s), Some(kernel.named("turned"))], attributes))
     }
 
     /// The adjoint of [`Window::conv`] by the kernel `w`: a convolution of `x` with `s` in which

@@ -4,7 +4,7 @@
 //! denominator and gets no relevance. In a network of `ReLU`s this halves what `zplus`, `alpha-beta` and
 //! `gamma` cost.
 
-use super::Pass;
+use super::{Known, Pass};
 use crate::rules::{Modifier, Ratio};
 
 pub(super) struct IdleBranches;
@@ -14,8 +14,8 @@ impl Pass for IdleBranches {
         "idle-branches"
     }
 
-    fn ratio(&self, mut ratio: Ratio, non_negative: bool) -> Ratio {
-        if !non_negative {
+    fn ratio(&self, mut ratio: Ratio, known: Known) -> Ratio {
+        if !known.non_negative {
             return ratio;
         }
         for term in &mut ratio.terms {
@@ -36,6 +36,7 @@ mod tests {
     use super::*;
     use crate::{
         ops::Kind,
+        passes::tests::layer,
         rules::{Branch, Choice, Treatment},
     };
 
@@ -43,8 +44,8 @@ mod tests {
     fn drops_what_sees_nothing() {
         let rule: Choice = "zplus".parse().unwrap();
         let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
-        assert_eq!(IdleBranches.ratio(ratio.clone(), false), ratio);
-        let branches = IdleBranches.ratio(ratio, true).terms.remove(0).branches;
+        assert_eq!(IdleBranches.ratio(ratio.clone(), layer(false)), ratio);
+        let branches = IdleBranches.ratio(ratio, layer(true)).terms.remove(0).branches;
         assert_eq!(branches, [Branch::of(Modifier::Identity, Modifier::Positive)]);
     }
 }

@@ -2,25 +2,64 @@
 //!
 //! Every pass has a name, a reason and a file. A level is a list of passes; `-O0` only leaves out what nothing needs.
 
+mod cofactors;
 mod common_subexpressions;
 mod dead_nodes;
+mod epsilon_in_bias;
 mod idle_branches;
+mod idle_signs;
+mod masks;
+mod smooth_poles;
+mod split_windows;
+mod turned_convolutions;
 mod twin_folding;
 
+use std::{fmt, str::FromStr};
+
 use crate::{
-    graph::{Graph, Value},
+    graph::{Graph, Style, Value},
+    ops::Kind,
     rules::Ratio,
 };
+
+/// All passes, in the order they run in.
+const ALL: [&dyn Pass; 11] = [
+    &idle_branches::IdleBranches,
+    &twin_folding::TwinFolding,
+    &idle_signs::IdleSigns,
+    &epsilon_in_bias::EpsilonInBias,
+    &cofactors::Cofactors,
+    &masks::Masks,
+    &smooth_poles::SmoothPoles,
+    &turned_convolutions::TurnedConvolutions,
+    &split_windows::SplitWindows,
+    &common_subexpressions::CommonSubexpressions,
+    &dead_nodes::DeadNodes,
+];
+
+/// What is known of a unit that a rule is emitted for.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its kind.
+    pub kind: Kind,
+    /// Whether it is a product with weights, which has a bias.
+    pub linear: bool,
+    /// Whether none of its activations can be negative.
+    pub non_negative: bool,
+}
 
 /// An optimisation. It acts where it overrides a method; the others leave things as they are.
 pub trait Pass: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
 
-    /// Rewrites what is emitted for a unit; `non_negative` says that its inputs are known not to be.
-    fn ratio(&self, ratio: Ratio, _non_negative: bool) -> Ratio {
+    /// Rewrites what is emitted for a unit.
+    fn ratio(&self, ratio: Ratio, _known: Known) -> Ratio {
         ratio
     }
+
+    /// Chooses how formulas are written.
+    fn style(&self, _style: &mut Style) {}
 
     /// Builds a smaller graph with the same outputs.
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
@@ -50,23 +89,74 @@ pub enum Level {
     O2,
 }
 
-impl Level {
-    /// The passes of the level, in order.
-    pub fn passes(self) -> &'static [&'static dyn Pass] {
-        match self {
-            Self::O0 => &[&dead_nodes::DeadNodes],
-            Self::O2 => &[
-                &idle_branches::IdleBranches,
-                &twin_folding::TwinFolding,
-                &common_subexpressions::CommonSubexpressions,
-                &dead_nodes::DeadNodes,
-            ],
+/// A choice of passes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Selection {
+    /// These, and no others.
+    Only(Vec<&'static str>),
+    /// Those of the level without these.
+    Without(Vec<&'static str>),
+}
+
+impl FromStr for Selection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
+        let without = words.iter().filter(|word| word.starts_with('-')).count();
+        if without > 0 && without < words.len() {
+            return Err("either all names have a - before them, or none has".into());
+        }
+        let name = |word: &&str| {
+            let wanted = word.trim_start_matches('-');
+            ALL.iter().map(|pass| pass.name()).find(|name| *name == wanted).ok_or_else(|| {
+                let names: Vec<_> = ALL.iter().map(|pass| pass.name()).collect();
+                format!("there is no pass '{wanted}'; there is {}", names.join(", "))
+            })
+        };
+        let names = words.iter().map(name).collect::<Result<_, _>>()?;
+        Ok(if without > 0 { Self::Without(names) } else { Self::Only(names) })
+    }
+}
+
+impl TryFrom<String> for Selection {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Selection> for String {
+    fn from(selection: Selection) -> Self {
+        match selection {
+            Selection::Only(names) => names.join(","),
+            Selection::Without(names) => {
+                names.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(",")
+            }
         }
     }
 }
 
-impl std::fmt::Display for Level {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The passes of a level, or those selected, in order.
+pub fn selected(
+    level: Level,
+    selection: Option<&Selection>,
+) -> impl Iterator<Item = &'static dyn Pass> {
+    ALL.into_iter().filter(move |pass| {
+        // At -O0, formulas to the letter, but nothing that is needed by none.
+        let of_level = level == Level::O2 || pass.name() == "dead-nodes";
+        match selection {
+            None => of_level,
+            Some(Selection::Only(names)) => names.contains(&pass.name()),
+            Some(Selection::Without(names)) => of_level && !names.contains(&pass.name()),
+        }
+    })
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::O0 => "-O0",
             Self::O2 => "-O2",
@@ -87,6 +177,11 @@ mod tests {
         let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
         let graph = Graph::new(&model).unwrap();
         (Emitter::new(&graph), graph.by_name("x").unwrap())
+    }
+
+    /// What is known of a layer with weights whose activations cannot be negative, or can.
+    pub fn layer(non_negative: bool) -> Known {
+        Known { kind: Kind::Weighted, linear: true, non_negative }
     }
 
     /// The operators that were emitted, in order.

@@ -5,7 +5,7 @@
 //! backward convolution are saved per layer, and so is the rounding of a difference: what was
 //! negative is no longer added and subtracted again.
 
-use super::Pass;
+use super::{Known, Pass};
 use crate::rules::{Branch, Modifier, Ratio, Stabiliser};
 
 pub(super) struct TwinFolding;
@@ -15,7 +15,7 @@ impl Pass for TwinFolding {
         "twin-folding"
     }
 
-    fn ratio(&self, mut ratio: Ratio, _non_negative: bool) -> Ratio {
+    fn ratio(&self, mut ratio: Ratio, _known: Known) -> Ratio {
         let twins = [Branch::PLAIN, Branch::of(Modifier::Identity, Modifier::Absolute)];
         for term in &mut ratio.terms {
             let stabiliser = match term.stabiliser {
@@ -37,13 +37,14 @@ mod tests {
     use super::*;
     use crate::{
         ops::Kind,
+        passes::tests::layer,
         rules::{Choice, Treatment},
     };
 
     fn folded(rule: &str) -> Ratio {
         let rule: Choice = rule.parse().unwrap();
         let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
-        TwinFolding.ratio(ratio, false)
+        TwinFolding.ratio(ratio, layer(false))
     }
 
     #[test]

@@ -10,10 +10,12 @@
 mod choice;
 mod composite;
 mod ratio;
+mod relevance;
 
 pub use choice::{Choice, Opt, Options};
 pub use composite::{Composite, Match, PRESETS, Place};
 pub use ratio::{Branch, Gate, Modifier, Ratio, Stabiliser, Term};
+pub use relevance::Relevance;
 
 use crate::ops::Kind;
 

@@ -1,5 +1,6 @@
 //! Sharing in proportion: what most rules are, as data.
 
+use super::Relevance;
 use crate::{
     graph::Expr,
     onnx::{DataType, schema::TensorProto},
@@ -72,6 +73,8 @@ pub struct Branch {
     pub weight: Modifier,
     /// What is done to the bias; `None` leaves it out.
     pub bias: Option<Modifier>,
+    /// What is added to its result.
+    pub shift: f64,
     /// Whether it is subtracted.
     pub negative: bool,
 }
@@ -82,12 +85,19 @@ impl Branch {
         input: Modifier::Identity,
         weight: Modifier::Identity,
         bias: Some(Modifier::Identity),
+        shift: 0.0,
         negative: false,
     };
 
     /// A unit with its inputs, and its weights and bias, modified.
     pub fn of(input: Modifier, parameters: Modifier) -> Self {
-        Self { input, weight: parameters.clone(), bias: Some(parameters), negative: false }
+        Self {
+            input,
+            weight: parameters.clone(),
+            bias: Some(parameters),
+            shift: 0.0,
+            negative: false,
+        }
     }
 
     /// The same without a bias.
@@ -148,6 +158,8 @@ impl Modifier {
 pub enum Stabiliser {
     /// `R · sign(z) / (z + ε)` with `sign(0) = 0`: the notebook's. Where `z = −ε` it gives 0.
     SignOver(f64),
+    /// `R / (z + ε)`, for `z ≥ 0`.
+    Over(f64),
     /// `R / (z + ε · sign(z))` with `sign(0) = 1`: the usual one (Montavon et al. 2019, eq. 10.2).
     Signed(f64),
     /// `R / (|y| + ε)`, with the unit's own result for `z`.
@@ -160,49 +172,96 @@ pub enum Stabiliser {
 /// finite in float32.
 const SATURATION: f64 = 1e30;
 
+/// The largest ε that is nothing beside an activation.
+const NEGLIGIBLE: f64 = 1e-9;
+
+/// What keeps `d / (d² + δ)`, which is `1 / d`, finite and small at the pole. A float32 that is next to
+/// −ε = −1e-9 differs by 1e-16.
+const POLE: f64 = 1e-36;
+
 impl Stabiliser {
     /// `R` divided by `z`.
-    pub fn divide<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
-        match self {
-            Self::Whole => r,
-            Self::SignOver(_) if z.is_non_negative() => r * z.sign() / self.denominator(z),
-            // Where z can vanish, what is divided by it multiplies from layer to layer, and would
-            // overflow.
-            Self::SignOver(_) => (r * z.sign() / self.denominator(z)).saturate(SATURATION),
-            Self::Signed(_) | Self::OwnMagnitude(_) => r / self.denominator(z),
-        }
+    pub fn divide<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Expr<'e> {
+        let numerator = r.of.unwrap_or(r.per);
+        let smooth = z.emitter().style().smooth_poles && z.ty().elem != DataType::Double;
+        let quotient = match self {
+            Self::Whole | Self::Over(_) => return self.over(r.value(), z),
+            Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
+                let size = z.abs();
+                numerator * size / (size * size + epsilon * epsilon)
+            }
+            Self::SignOver(_) => self.over(numerator * z.sign(), z),
+            _ => self.over(numerator, z),
+        };
+        let s = if r.of.is_some() { r.per * quotient } else { quotient };
+        // Where z can vanish, what is divided by it multiplies from layer to layer, and would
+        // overflow.
+        if self.is_signed(z) { s.saturate(SATURATION) } else { s }
     }
 
     /// `z ⊙` [`Stabiliser::divide`]: where the sign is a factor, `z · sign(z) = |z|`.
     pub fn share<'e>(self, r: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
         let numerator = match self {
-            Self::SignOver(_) if !z.is_non_negative() => z.abs(),
+            Self::SignOver(_) if self.is_signed(z) => z.abs(),
             _ => z,
         };
         // The quotient first: it is at most 1, so that nothing overflows.
-        r * (numerator / self.denominator(z))
+        r * self.over(numerator, z)
     }
 
-    fn denominator(self, z: Expr<'_>) -> Expr<'_> {
+    /// Whether it is for numerical stability alone. In float64, which can tell, it never is.
+    pub fn is_idle(self, z: Expr<'_>) -> bool {
+        z.ty().elem != DataType::Double
+            && matches!(self, Self::SignOver(epsilon) | Self::Over(epsilon) | Self::Signed(epsilon)
+                if epsilon <= NEGLIGIBLE)
+    }
+
+    /// [`Stabiliser::divide`] where `R` has a factor `z`: the other one, by the sign of `z`. That is
+    /// off by ε of it at most, but at the pole.
+    pub fn cofactor<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Option<Expr<'e>> {
+        let per = r.per(z).filter(|_| self.is_idle(z))?;
+        Some(if self.is_signed(z) { per * z.sign() } else { per })
+    }
+
+    /// [`Stabiliser::share`] where `R` has a factor `z`: all of it, by the sign of `z`.
+    pub fn idle<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Option<Relevance<'e>> {
+        let per = r.per(z).filter(|_| self.is_idle(z))?;
+        Some(if self.is_signed(z) { Relevance::product(z.abs(), per) } else { r })
+    }
+
+    /// Whether the sign of `z` counts.
+    fn is_signed(self, z: Expr<'_>) -> bool {
+        matches!(self, Self::SignOver(_)) && !z.is_non_negative()
+    }
+
+    /// The numerator over the stabilised `z`.
+    fn over<'e>(self, numerator: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+        let masks = z.emitter().style().masks && z.ty().elem == DataType::Float;
         match self {
             Self::SignOver(epsilon) => {
-                let denominator = z + epsilon;
+                let d = z + epsilon;
                 if z.is_non_negative() {
-                    return denominator;
+                    return numerator / d;
                 }
                 // The formula has a pole at z = −ε, which a finite input can hit.
-                let regular = denominator.cast(DataType::Bool);
-                denominator.where_or(regular, f64::from(f32::MAX))
+                if masks {
+                    return numerator * (d / (d * d + POLE));
+                }
+                numerator / d.where_or(d.cast(DataType::Bool), f64::from(f32::MAX))
             }
+            Self::Over(epsilon) => numerator / if epsilon > 0.0 { z + epsilon } else { z },
             // LRP-0: where the result vanishes there is nothing to share.
-            Self::Signed(0.0) => z.where_or(z.cast(DataType::Bool), f64::from(f32::MAX)),
-            Self::Signed(epsilon) if z.is_non_negative() => z + epsilon,
+            Self::Signed(0.0) => {
+                numerator / z.where_or(z.cast(DataType::Bool), f64::from(f32::MAX))
+            }
+            Self::Signed(epsilon) if z.is_non_negative() => numerator / (z + epsilon),
+            Self::Signed(epsilon) if masks => numerator / (z + z.toward(epsilon)),
             Self::Signed(epsilon) => {
                 let negative = (-z).greater(0.0);
-                (z - epsilon).where_(negative, z + epsilon)
+                numerator / (z - epsilon).where_(negative, z + epsilon)
             }
-            Self::OwnMagnitude(epsilon) => z.abs() + epsilon,
-            Self::Whole => z.emitter().scalar(z.ty().elem, 1.0),
+            Self::OwnMagnitude(epsilon) => numerator / (z.abs() + epsilon),
+            Self::Whole => numerator,
         }
     }
 }

@@ -9,7 +9,11 @@ use std::{
 
 use abslrp::{
     lrp::{self, Options},
-    onnx::{self, Model},
+    onnx::{
+        self, Model,
+        schema::{GraphProto, ModelProto},
+        text,
+    },
     passes::Level,
     verify::{
         runtime::Locate,
@@ -104,4 +108,24 @@ pub fn python_packages() -> PathBuf {
         folder
     };
     FOLDER.get_or_init(install).clone()
+}
+
+/// What the compiler adds to a model, as text: the source is not repeated.
+pub fn added(model: &Model, options: &Options) -> String {
+    let addition = lrp::explain(model, options).unwrap().addition;
+    let graph = GraphProto {
+        node: addition.nodes,
+        initializer: addition.initializers,
+        input: addition.inputs,
+        output: addition.outputs,
+        ..GraphProto::default()
+    };
+    let message = ModelProto {
+        ir_version: model.proto.ir_version,
+        opset_import: model.proto.opset_import.clone(),
+        graph: Some(graph),
+        metadata_props: addition.metadata,
+        ..ModelProto::default()
+    };
+    text::model(&message, &model.external)
 }

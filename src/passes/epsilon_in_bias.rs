@@ -1,0 +1,31 @@
+//! `epsilon-in-bias`: the stabiliser of a twin is part of its bias.
+//!
+//! `f(x; W⁺, b⁺) + ε = f(x; W⁺, b⁺ + ε)`, which saves one pass over memory per layer.
+
+use super::{Known, Pass};
+use crate::rules::{Branch, Ratio, Stabiliser};
+
+pub(super) struct EpsilonInBias;
+
+impl Pass for EpsilonInBias {
+    fn name(&self) -> &'static str {
+        "epsilon-in-bias"
+    }
+
+    fn ratio(&self, mut ratio: Ratio, known: Known) -> Ratio {
+        if !known.linear {
+            return ratio;
+        }
+        for term in &mut ratio.terms {
+            // The layer itself has been computed, without ε.
+            if let Stabiliser::Over(epsilon) = term.stabiliser
+                && let Some(twin) = term.branches.iter_mut().find(|b| **b != Branch::PLAIN)
+                && !twin.negative
+            {
+                twin.shift += epsilon;
+                term.stabiliser = Stabiliser::Over(0.0);
+            }
+        }
+        ratio
+    }
+}

@@ -1,0 +1,20 @@
+//! `masks`: signs and selections by multiplication.
+//!
+//! Runtimes have vectorised kernels for arithmetic, and none for `Sign` and `Where`: on ONNX Runtime's
+//! CPU, over 1.2 million elements and with two threads, `Mul` takes 0.3 ms, `Sign` 2.6 and `Where`
+//! behind a comparison 8 to 15.
+
+use super::Pass;
+use crate::graph::Style;
+
+pub(super) struct Masks;
+
+impl Pass for Masks {
+    fn name(&self) -> &'static str {
+        "masks"
+    }
+
+    fn style(&self, style: &mut Style) {
+        style.masks = true;
+    }
+}

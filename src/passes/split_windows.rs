@@ -1,0 +1,19 @@
+//! `split-windows`: the elements of a pool's windows are taken apart by splits and slices.
+//!
+//! Each is then compared by itself. Laying windows out along an axis of their own is shorter to
+//! write, but moves single elements, which runtimes are slow at.
+
+use super::Pass;
+use crate::graph::Style;
+
+pub(super) struct SplitWindows;
+
+impl Pass for SplitWindows {
+    fn name(&self) -> &'static str {
+        "split-windows"
+    }
+
+    fn style(&self, style: &mut Style) {
+        style.split_windows = true;
+    }
+}

@@ -1,0 +1,90 @@
+//! Passes, one by one: what each does to what is emitted, and that it means the same.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use abslrp::{
+    lrp::Options,
+    onnx::Model,
+    passes::{self, Level},
+    verify::session::{Array, sample},
+};
+use common::{added, compile, distance, fixture, run, runner};
+
+/// Every pass, and a model in which it has something to do.
+const EXAMPLES: [(&str, &str); 11] = [
+    ("idle-branches", "lenet.legacy17"),
+    ("twin-folding", "forms/gemm.op17"),
+    ("idle-signs", "lenet.legacy17"),
+    ("epsilon-in-bias", "lenet.legacy17"),
+    ("cofactors", "lenet.legacy17"),
+    ("masks", "forms/clip.op17"),
+    ("smooth-poles", "forms/gemm.op17"),
+    ("turned-convolutions", "digits.legacy17"),
+    ("split-windows", "forms/max_pool.op17"),
+    ("common-subexpressions", "cancer.legacy17"),
+    ("dead-nodes", "digits.legacy17"),
+];
+
+/// The options without a pass, and with it, under which it has something to do.
+fn options(pass: &str) -> [Options; 2] {
+    let rule = if pass == "idle-branches" { "zplus" } else { "abslrp" };
+    let target = if pass == "common-subexpressions" { "0,1" } else { "all" };
+    let with = Options {
+        rule: rule.parse().unwrap(),
+        target: target.parse().unwrap(),
+        ..Options::default()
+    };
+    let passes = Some(format!("-{pass}").parse().unwrap());
+    [Options { passes, ..with.clone() }, with]
+}
+
+#[test]
+fn every_pass_has_an_example() {
+    let known: Vec<_> = passes::selected(Level::O2, None).map(|pass| pass.name()).collect();
+    assert_eq!(known, EXAMPLES.map(|(pass, _)| pass));
+}
+
+#[test]
+fn before_and_after() {
+    for (pass, name) in EXAMPLES {
+        let model = Model::open(fixture(&format!("{name}.onnx"))).unwrap();
+        let [before, after] = options(pass).map(|options| added(&model, &options));
+        let only = |these: &str, sign: char, those: &str| {
+            let own = |line: &&str| !those.lines().any(|other| other == *line);
+            let lines = these.lines().filter(own).filter(|line| !line.starts_with("meta"));
+            lines.map(|line| format!("{sign} {line}")).collect::<Vec<_>>()
+        };
+        let change = [only(&before, '-', &after), only(&after, '+', &before)].concat().join("\n");
+        assert!(!change.is_empty(), "{pass} does nothing in {name}");
+        insta::assert_snapshot!(format!("{name}-{pass}").replace('/', "-"), change);
+    }
+}
+
+#[test]
+fn every_pass_means_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    for (pass, name) in EXAMPLES {
+        let path = fixture(&format!("{name}.onnx"));
+        let relevance = |options: &Options| {
+            let explained = compile(&path, options, directory.path());
+            let inputs = runner(&explained, false).inputs();
+            let feeds: Vec<(String, Array)> = inputs
+                .into_iter()
+                .map(|(name, elem, shape, _)| {
+                    let shape: Vec<_> =
+                        shape.iter().map(|&n| usize::try_from(n).unwrap_or(2)).collect();
+                    (name, sample(&shape, elem, 7).unwrap())
+                })
+                .collect();
+            let output = format!("{}_relevance", feeds[0].0);
+            [false, true].map(|optimise| run(&explained, optimise, &feeds, &output))
+        };
+        let [before, after] = options(pass).map(|options| relevance(&options));
+        for (before, after) in before.iter().zip(&after) {
+            let apart = distance(after, before);
+            assert!(apart < 1e-4, "{pass} in {name}: {apart:.1e}");
+        }
+    }
+}

@@ -71,8 +71,9 @@ impl External {
             match maps.get(&location) {
                 Some(file) => file.clone(),
                 None => {
-                    let file =
-                        map(&self.directory.join(&location)).map_err(|error| error.to_string())?;
+                    let file = map(&self.directory.join(&location))
+                        .map_err(|error| error.to_string())?
+                        .bytes;
                     maps.insert(location.clone(), file.clone());
                     file
                 }

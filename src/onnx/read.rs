@@ -23,6 +23,29 @@ pub struct Model {
     pub path: PathBuf,
     /// The files that hold tensors outside the model.
     pub external: External,
+    /// The file that payloads are windows on, if they are.
+    pub file: Option<Arc<Mapped>>,
+}
+
+/// A file that is mapped into memory.
+#[derive(Debug)]
+pub struct Mapped {
+    file: File,
+    pub(super) bytes: Bytes,
+}
+
+impl Mapped {
+    /// Where in the file a window on its map begins.
+    pub(super) fn position(&self, window: &[u8]) -> Option<u64> {
+        let (start, begin) = (self.bytes.as_ptr() as usize, window.as_ptr() as usize);
+        let at = begin.checked_sub(start)?;
+        (at + window.len() <= self.bytes.len()).then_some(at as u64)
+    }
+
+    /// The file, to be read on its own.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl Model {
@@ -30,7 +53,9 @@ impl Model {
     /// versions, declared tensor sizes, external data.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        Self::decode(map(path)?, path)
+        let mapped = map(path)?;
+        let model = Self::decode(mapped.bytes.clone(), path)?;
+        Ok(Self { file: Some(Arc::new(mapped)), ..model })
     }
 
     /// As [`Model::open`], for bytes in memory; `path` says where external data would lie.
@@ -38,7 +63,8 @@ impl Model {
         let path = path.into();
         let proto = ModelProto::decode(bytes)
             .map_err(|source| Error::Decode { path: path.clone(), source })?;
-        let model = Self { external: External::beside(&path), proto: Arc::new(proto), path };
+        let external = External::beside(&path);
+        let model = Self { external, proto: Arc::new(proto), path, file: None };
         model.check()?;
         Ok(model)
     }
@@ -122,7 +148,7 @@ fn opset(proto: &ModelProto) -> Option<i64> {
 }
 
 /// The bytes of a file, paged in as they are looked at.
-pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
+pub(super) fn map(path: &Path) -> Result<Mapped, Error> {
     let file = File::open(path).map_err(Error::io(path))?;
     if !file.metadata().map_err(Error::io(path))?.is_file() {
         return Err(Error::Model { path: path.into(), what: "not a regular file".into() });
@@ -133,5 +159,5 @@ pub(super) fn map(path: &Path) -> Result<Bytes, Error> {
     // avoid.
     #[allow(unsafe_code)]
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io(path))?;
-    Ok(Bytes::from_owner(map))
+    Ok(Mapped { file, bytes: Bytes::from_owner(map) })
 }

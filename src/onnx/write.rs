@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::BTreeSet,
     fs::{File, Permissions},
-    io::{Read, Write},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -81,8 +81,22 @@ pub fn write(
     for (path, rope) in files {
         let mut file = stage(&path)?;
         for chunk in rope.finish() {
-            for piece in chunk.chunks(16 << 20) {
-                file.write_all(piece).map_err(Error::io(&path))?;
+            for piece in chunk.chunks(64 << 20) {
+                let mapped = model.file.as_ref();
+                let from = mapped.and_then(|mapped| Some((mapped.file(), mapped.position(piece)?)));
+                match from {
+                    // From file to file, where the system can do that by itself.
+                    Some((mut source, at)) if piece.len() > 1 << 16 => {
+                        source.seek(SeekFrom::Start(at)).map_err(Error::io(&model.path))?;
+                        let mut window = source.take(piece.len() as u64);
+                        let copied = std::io::copy(&mut window, file.as_file_mut());
+                        if copied.map_err(Error::io(&path))? < piece.len() as u64 {
+                            let what = "the file was cut short while it was read".into();
+                            return Err(Error::Model { path: model.path.clone(), what });
+                        }
+                    }
+                    _ => file.write_all(piece).map_err(Error::io(&path))?,
+                }
                 written += piece.len() as u64;
                 progress(written, total);
             }

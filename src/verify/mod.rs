@@ -202,7 +202,12 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         None => {
             let source = lrp::source_of(&model);
             let proto = source.ok_or_else(|| Error::NoSource { path: path.into() })?;
-            Model { proto: Arc::new(proto), path: path.into(), external: model.external.clone() }
+            Model {
+                proto: Arc::new(proto),
+                path: path.into(),
+                external: model.external.clone(),
+                file: None,
+            }
         }
     };
     let bench = Bench { request, directory: source.external.directory() };

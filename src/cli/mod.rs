@@ -1,5 +1,6 @@
 //! One file per subcommand; what they share is here.
 
+mod bench;
 mod compile;
 mod explain;
 mod inspect;
@@ -34,6 +35,7 @@ enum Command {
     Explain(explain::Args),
     Print(print::Args),
     Rules(rules::Args),
+    Bench(bench::Args),
 }
 
 /// What a command has to say, and whether all it checked holds.
@@ -92,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => args.run(),
         Command::Print(args) => args.run(),
         Command::Rules(args) => Ok(args.run()),
+        Command::Bench(args) => args.run(),
     };
     match result {
         Ok(report) => {

@@ -16,7 +16,7 @@ mod write;
 use std::path::PathBuf;
 
 pub use external::External;
-pub use read::Model;
+pub use read::{Mapped, Model};
 pub use schema::tensor_proto::DataType;
 pub use tensor::Tensor;
 pub use write::{Addition, PROTOBUF_LIMIT, encode, write};
@@ -66,7 +66,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    /// The error of a file that cannot be read or written.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
     }

@@ -1,5 +1,6 @@
 //! The proof: the explained model beside its source, on ONNX Runtime.
 
+pub mod bench;
 pub mod runtime;
 pub mod session;
 
@@ -98,6 +99,14 @@ pub enum Error {
     /// A `.npy` file cannot be read or written.
     #[error("{}: {why}", path.display())]
     Npy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// ONNX Runtime's profile cannot be read.
+    #[error("{}: no profile of ONNX Runtime: {why}", path.display())]
+    Profile {
         /// The file.
         path: PathBuf,
         /// Why.

@@ -1,6 +1,10 @@
 //! Running a model.
 
-use std::{borrow::Cow, path::Path, str::FromStr};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use half::{bf16, f16};
 use ndarray::{ArrayD, IxDyn};
@@ -188,6 +192,19 @@ pub enum Source<'s> {
     Memory(&'s [u8], &'s Path),
 }
 
+/// How a session runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings<'s> {
+    /// Whether ONNX Runtime optimises the graph.
+    pub optimise: bool,
+    /// Where it runs.
+    pub device: Device,
+    /// The number of threads; ONNX Runtime's choice by default.
+    pub threads: Option<usize>,
+    /// Where to write a profile to: the beginning of the file's name.
+    pub profile: Option<&'s Path>,
+}
+
 impl Runner {
     /// A session with ONNX Runtime's graph optimisations on or off.
     pub fn new(
@@ -196,13 +213,31 @@ impl Runner {
         device: Device,
         how: &Locate,
     ) -> Result<Self, Error> {
+        Self::with(source, &Settings { optimise, device, ..Settings::default() }, how)
+    }
+
+    /// A session with settings.
+    pub fn with(
+        source: &Source<'_>,
+        settings: &Settings<'_>,
+        how: &Locate,
+    ) -> Result<Self, Error> {
         let environment = environment(how)?;
+        let &Settings { optimise, device, threads, profile } = settings;
         let level =
             if optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
         let build = || -> Result<Session, ort::Error> {
             let mut builder = Session::builder(environment)?
                 .with_optimization_level(level)?
-                .with_log_level(ort::logging::LogLevel::Fatal)?;
+                .with_log_level(ort::logging::LogLevel::Fatal)?
+                // Threads that wait for more work would slow down what runs next to them.
+                .with_config_entry("session.force_spinning_stop", "1")?;
+            if let Some(threads) = threads {
+                builder = builder.with_intra_threads(threads)?;
+            }
+            if let Some(profile) = profile {
+                builder = builder.with_profiling(profile)?;
+            }
             if device == Device::Cuda {
                 // TensorFloat-32 would keep ten bits of what is compared.
                 let cuda = ep::CUDA::default().with_tf32(false).build().error_on_failure();
@@ -223,6 +258,12 @@ impl Runner {
             Device::Cpu => Error::Session { why: e.to_string() },
         })?;
         Ok(Self { session })
+    }
+
+    /// Ends a profile, and says where it is.
+    pub fn end_profiling(&mut self) -> Result<PathBuf, Error> {
+        let end = self.session.end_profiling().map(PathBuf::from);
+        end.map_err(|e| Error::Run { why: e.to_string() })
     }
 
     /// The inputs: name, element type, shape with −1 for what is chosen at run time, and the names

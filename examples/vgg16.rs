@@ -151,8 +151,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..ModelProto::default()
     };
     // The writer guards a model's own file; this one has none yet.
-    let model =
-        Model { proto: Arc::new(proto), path: PathBuf::new(), external: External::beside(&path) };
+    let model = Model {
+        proto: Arc::new(proto),
+        path: PathBuf::new(),
+        external: External::beside(&path),
+        file: None,
+    };
     let bytes =
         abslrp::onnx::write(&model, &Addition::default(), &path, PROTOBUF_LIMIT, &|_, _| ())?;
     println!("{}: {bytes} bytes", path.display());

@@ -13,7 +13,7 @@ use abslrp::{
 use common::{added, compile, distance, fixture, run, runner};
 
 /// Every pass, and a model in which it has something to do.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("idle-branches", "lenet.legacy17"),
     ("twin-folding", "forms/gemm.op17"),
     ("idle-signs", "lenet.legacy17"),
@@ -24,6 +24,7 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("turned-convolutions", "digits.legacy17"),
     ("split-windows", "forms/max_pool.op17"),
     ("common-subexpressions", "cancer.legacy17"),
+    ("baked-twins", "forms/conv_2d_groups.op17"),
     ("dead-nodes", "digits.legacy17"),
 ];
 
@@ -36,13 +37,16 @@ fn options(pass: &str) -> [Options; 2] {
         target: target.parse().unwrap(),
         ..Options::default()
     };
+    if pass == "baked-twins" {
+        return [with.clone(), Options { bake_twins: true, ..with }];
+    }
     let passes = Some(format!("-{pass}").parse().unwrap());
     [Options { passes, ..with.clone() }, with]
 }
 
 #[test]
 fn every_pass_has_an_example() {
-    let known: Vec<_> = passes::selected(Level::O2, None).map(|pass| pass.name()).collect();
+    let known: Vec<_> = passes::selected(Level::O2, None, true).map(|pass| pass.name()).collect();
     assert_eq!(known, EXAMPLES.map(|(pass, _)| pass));
 }
 

@@ -191,6 +191,10 @@ pub struct Explain {
     /// level without some: names with a - before each (see `abslrp inspect` for the names)
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     passes: Option<abslrp::passes::Selection>,
+    /// Write twins of weights as initializers, for runtimes that do not fold constants: the file
+    /// grows by up to twice the size of the weights
+    #[arg(long)]
+    bake_twins: bool,
 }
 
 /// Reads a composite from a TOML file.
@@ -220,6 +224,7 @@ impl From<Explain> for lrp::Options {
             on_unsupported: args.on_unsupported,
             level: args.level,
             passes: args.passes,
+            bake_twins: args.bake_twins,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
-use super::{Graph, NodeIndex, Origin, Slots, Value};
+use super::{Graph, Node, NodeIndex, Origin, Slots, Value};
+use crate::onnx::schema::TensorProto;
 
 /// What becomes of a node that the compiler added.
 pub enum Verdict {
@@ -10,6 +11,8 @@ pub enum Verdict {
     Keep,
     /// This value of the fresh graph stands for its output.
     Replace(Value),
+    /// It is a constant.
+    Constant(Box<TensorProto>),
     /// Nothing needs it.
     Drop,
 }
@@ -38,6 +41,12 @@ impl Graph {
             match verdict {
                 Verdict::Drop => moved.push(next),
                 Verdict::Replace(value) => moved.push(value.node),
+                Verdict::Constant(tensor) => {
+                    let outputs = self.dag[node].outputs.clone();
+                    let origin = Origin::NewConstant(tensor);
+                    fresh.dag.add_node(Node { origin, arity: 0, outputs });
+                    moved.push(next);
+                }
                 Verdict::Keep => {
                     fresh.dag.add_node(self.dag[node].clone());
                     let mut edges: Vec<_> = self

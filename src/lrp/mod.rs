@@ -67,12 +67,15 @@ pub struct Options {
     /// The passes, where they are not those of the level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passes: Option<Selection>,
+    /// Whether twins of weights are written as initializers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bake_twins: bool,
 }
 
 impl Options {
     /// The passes, in order.
     pub fn passes(&self) -> impl Iterator<Item = &'static dyn Pass> {
-        passes::selected(self.level, self.passes.as_ref())
+        passes::selected(self.level, self.passes.as_ref(), self.bake_twins)
     }
 
     /// A builder behind a graph, in the style of the passes.

@@ -121,10 +121,12 @@ impl<'a> Tensor<'a> {
     /// The values of a small floating-point tensor, in order; nothing for other types or over 256
     /// values.
     pub fn floats(&self) -> Option<Vec<f64>> {
+        if self.count().ok()? > 256 { None } else { self.all_floats() }
+    }
+
+    /// The values of a floating-point tensor, in order; nothing for other types.
+    pub fn all_floats(&self) -> Option<Vec<f64>> {
         let t = self.proto;
-        if self.count().ok()? > 256 {
-            return None;
-        }
         let elem = DataType::try_from(t.data_type()).ok()?;
         let half = |bits: u16| f16::from_bits(bits).to_f64();
         let brain = |bits: u16| bf16::from_bits(bits).to_f64();

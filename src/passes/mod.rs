@@ -2,6 +2,7 @@
 //!
 //! Every pass has a name, a reason and a file. A level is a list of passes; `-O0` only leaves out what nothing needs.
 
+mod baked_twins;
 mod cofactors;
 mod common_subexpressions;
 mod dead_nodes;
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// All passes, in the order they run in.
-const ALL: [&dyn Pass; 11] = [
+const ALL: [&dyn Pass; 12] = [
     &idle_branches::IdleBranches,
     &twin_folding::TwinFolding,
     &idle_signs::IdleSigns,
@@ -34,6 +35,7 @@ const ALL: [&dyn Pass; 11] = [
     &turned_convolutions::TurnedConvolutions,
     &split_windows::SplitWindows,
     &common_subexpressions::CommonSubexpressions,
+    &baked_twins::BakedTwins,
     &dead_nodes::DeadNodes,
 ];
 
@@ -139,14 +141,19 @@ impl From<Selection> for String {
     }
 }
 
-/// The passes of a level, or those selected, in order.
+/// The passes of a level, or those selected, in order; with twins baked if asked for.
 pub fn selected(
     level: Level,
     selection: Option<&Selection>,
+    bake_twins: bool,
 ) -> impl Iterator<Item = &'static dyn Pass> {
     ALL.into_iter().filter(move |pass| {
         // At -O0, formulas to the letter, but nothing that is needed by none.
-        let of_level = level == Level::O2 || pass.name() == "dead-nodes";
+        let of_level = match pass.name() {
+            "baked-twins" => return bake_twins,
+            "dead-nodes" => true,
+            _ => level == Level::O2,
+        };
         match selection {
             None => of_level,
             Some(Selection::Only(names)) => names.contains(&pass.name()),

@@ -93,6 +93,9 @@ pub struct Kernels {
     pub seconds: f64,
 }
 
+/// Rounds that do not count.
+const WARM: usize = 2;
+
 /// Explains a model at `-O0` and as asked, beside it in `directory`, and runs all three in turn.
 pub fn bench(path: &Path, request: &Request, directory: &Path) -> Result<Report, Error> {
     let model = Model::open(path)?;
@@ -115,7 +118,6 @@ pub fn bench(path: &Path, request: &Request, directory: &Path) -> Result<Report,
     let mut runners = files.iter().map(|(_, p)| runner(p, None)).collect::<Result<Vec<_>, _>>()?;
     let feeds = runners.iter().map(|r| feeds(r, request)).collect::<Result<Vec<_>, _>>()?;
     let mut times = vec![Vec::new(); files.len()];
-    const WARM: usize = 2;
     for round in 0..request.rounds.max(1) + WARM {
         for ((runner, feeds), times) in runners.iter_mut().zip(&feeds).zip(&mut times) {
             let begin = Instant::now();
@@ -242,10 +244,12 @@ impl Report {
                 v.seconds / plain.seconds
             );
             if let (Some(own), Some(of_plain)) = (v.alone, plain.alone) {
-                let _ = write!(text, "   load {:6.2} s {:5.2} ×", own.load, own.load / of_plain.load);
+                let _ =
+                    write!(text, "   load {:6.2} s {:5.2} ×", own.load, own.load / of_plain.load);
                 if of_plain.peak > 0 {
                     let ratio = own.peak as f64 / of_plain.peak as f64;
-                    let _ = write!(text, "   memory {:6.0} MB {ratio:5.2} ×", own.peak as f64 / 1e6);
+                    let _ =
+                        write!(text, "   memory {:6.0} MB {ratio:5.2} ×", own.peak as f64 / 1e6);
                 }
             }
             let growth = v.bytes as f64 / plain.bytes as f64 - 1.0;

@@ -237,7 +237,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         (bench.run(&source, false, &feeds)?, bench.run(&source, true, &feeds)?)
     };
     let level = if record.options.level == Level::O0 { Level::O2 } else { Level::O0 };
-    let options = lrp::Options { level, passes: None, ..record.options.clone() };
+    let options = lrp::Options { level, passes: None, bake_twins: false, ..record.options.clone() };
     let other = lrp::explain(&source, &options)?;
     let other = bytes(&source.proto, &other.addition);
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;

@@ -217,11 +217,7 @@ impl Runner {
     }
 
     /// A session with settings.
-    pub fn with(
-        source: &Source<'_>,
-        settings: &Settings<'_>,
-        how: &Locate,
-    ) -> Result<Self, Error> {
+    pub fn with(source: &Source<'_>, settings: &Settings<'_>, how: &Locate) -> Result<Self, Error> {
         let environment = environment(how)?;
         let &Settings { optimise, device, threads, profile } = settings;
         let level =

@@ -183,7 +183,11 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let y = call.y();
             let idle = term.stabiliser.idle(r, y);
             let kept = idle.unwrap_or_else(|| r.with(term.stabiliser.share(r.per, y)));
-            let share = finish(kept.with(degree.times(call, kept.per)?))?;
+            let share = match kept.of {
+                Some(of) => Relevance::product(degree.times(call, of)?, kept.per),
+                None => kept.with(degree.times(call, kept.per)?),
+            };
+            let share = finish(share)?;
             let shares = recipients.iter().map(|(_, v)| (*v, share)).collect();
             return Ok((shares, idle.is_none().then(|| kept.value())));
         }

@@ -185,7 +185,7 @@ impl Stabiliser {
         let numerator = r.of.unwrap_or(r.per);
         let smooth = z.emitter().style().smooth_poles && z.ty().elem != DataType::Double;
         let quotient = match self {
-            Self::Whole | Self::Over(_) => return self.over(r.value(), z),
+            Self::Whole => return r.value(),
             Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
                 let size = z.abs();
                 numerator * size / (size * size + epsilon * epsilon)

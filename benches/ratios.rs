@@ -1,5 +1,5 @@
 //! What an explanation costs, as ratios measured in one run: machines are noisy, and a ratio of two
-//! measurements that alternate says more than either.
+//! measurements that alternate says more than either. `benches/table.py` compares with PyTorch.
 //!
 //! ```sh
 //! cargo run --release --example vgg16 -- target/vgg16.onnx
@@ -15,13 +15,17 @@ use std::{
 
 use abslrp::{
     lrp::{self, Options},
-    onnx::{self, Model},
-    passes::Level,
+    onnx::{
+        self, Model,
+        schema::{ModelProto, NodeProto},
+    },
     verify::{
+        bench::{Request, bench},
         runtime::Locate,
-        session::{Device, Runner, Source, sample},
+        session::Device,
     },
 };
+use prost::Message;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -36,9 +40,9 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-fn compile(path: &Path, level: Level, out: &Path) -> Result<()> {
+fn compile(path: &Path, out: &Path) -> Result<()> {
     let model = Model::open(path)?;
-    let addition = lrp::explain(&model, &Options { level, ..Options::default() })?.addition;
+    let addition = lrp::explain(&model, &Options::default())?.addition;
     onnx::write(&model, &addition, out, onnx::PROTOBUF_LIMIT, &|_, _| ())?;
     Ok(())
 }
@@ -46,51 +50,47 @@ fn compile(path: &Path, level: Level, out: &Path) -> Result<()> {
 fn ratios(path: &Path) -> Result<()> {
     let directory = tempfile::tempdir_in(path.parent().unwrap_or(Path::new(".")))?;
     let at = |name: &str| directory.path().join(name);
-    let levels = [(Level::O0, at("O0.onnx")), (Level::O2, at("O2.onnx"))];
-    for (level, out) in &levels {
-        compile(path, *level, out)?;
-    }
     let (mut compiling, mut copying) = (Vec::new(), Vec::new());
     for _ in 0..5 {
-        compiling.push(seconds(|| compile(path, Level::O2, &at("again.onnx")))?);
+        // Into a new file each, as freeing an old one takes its time too.
+        compiling.push(seconds(|| compile(path, &at("compiled.onnx")))?);
+        fs::remove_file(at("compiled.onnx"))?;
         copying.push(seconds(|| Ok(fs::copy(path, at("copy.onnx")).map(drop)?))?);
+        fs::remove_file(at("copy.onnx"))?;
     }
-    let growth = fs::metadata(&levels[1].1)?.len() as f64 / fs::metadata(path)?.len() as f64;
-    println!("{}", path.display());
-    println!(
-        "  compile ÷ copy {:.2} ({:.3} s), explained ÷ source {growth:.4} bytes",
-        median(compiling.clone()) / median(copying),
-        median(compiling)
-    );
-
-    let runner =
-        |path: &Path| Runner::new(&Source::File(path), true, Device::Cpu, &Locate::default());
-    let mut runners = vec![runner(path)?];
-    for (_, out) in &levels {
-        runners.push(runner(out)?);
-    }
-    let inputs = runners[0].inputs();
-    let mut feeds = Vec::new();
-    for (seed, (name, elem, shape, _)) in inputs.into_iter().enumerate() {
-        let shape: Vec<_> = shape.iter().map(|&n| usize::try_from(n).unwrap_or(1)).collect();
-        feeds.push((name, sample(&shape, elem, seed as u64)?));
-    }
-    let mut times = vec![Vec::new(); runners.len()];
-    for round in 0..12 {
-        for (runner, times) in runners.iter_mut().zip(&mut times) {
-            let time = seconds(|| Ok(runner.run(&feeds).map(drop)?))?;
-            if round > 1 {
-                times.push(time);
-            }
-        }
-    }
-    let plain = median(times.remove(0));
-    print!("  batch 1: plain {:.2} ms", plain * 1e3);
-    for ((level, _), times) in levels.iter().zip(times) {
-        print!(", {level} ÷ plain {:.2}", median(times) / plain);
-    }
-    println!();
+    let compiling = median(compiling);
+    println!("compile ÷ copy {:.2} ({compiling:.3} s)", compiling / median(copying));
+    let request = Request {
+        options: Options::default(),
+        batch: 1,
+        size: 224,
+        rounds: 12,
+        threads: None,
+        device: Device::Cpu,
+        profile: false,
+        runtime: Locate::default(),
+    };
+    print!("{}", bench(path, &request, directory.path())?.text());
     Ok(())
+}
+
+/// A network of many layers, which shows whether anything takes more than its share of time.
+fn chain(layers: usize) -> Result<Model> {
+    let mut proto = ModelProto::clone(&Model::open("fixtures/forms/gemm.op17.onnx")?.proto);
+    let graph = proto.graph.as_mut().ok_or("no graph")?;
+    for i in 0..layers {
+        let last = if i == 0 { "y".into() } else { format!("y{}", i - 1) };
+        graph.node.push(NodeProto {
+            op_type: Some(["Relu", "Tanh"][i % 2].into()),
+            input: vec![last],
+            output: vec![format!("y{i}")],
+            ..NodeProto::default()
+        });
+    }
+    if let Some(output) = graph.output.first_mut() {
+        output.name = Some(format!("y{}", layers - 1));
+    }
+    Ok(Model::decode(proto.encode_to_vec().into(), "chain.onnx")?)
 }
 
 fn main() -> Result<()> {
@@ -101,6 +101,11 @@ fn main() -> Result<()> {
     let paths = if named.is_empty() { known.map(PathBuf::from).to_vec() } else { named };
     for path in paths.iter().filter(|path| path.exists()) {
         ratios(path)?;
+    }
+    for layers in [1_000, 10_000] {
+        let model = chain(layers)?;
+        let time = seconds(|| Ok(lrp::explain(&model, &Options::default()).map(drop)?))?;
+        println!("{layers} nodes are explained in {time:.3} s");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! What an explanation costs, as ratios measured in one run: machines are noisy, and a ratio of two
-//! measurements that alternate says more than either. `benches/table.py` compares with PyTorch.
+//! measurements that alternate says more than either. `benches/table.py` compares with `PyTorch`.
 //!
 //! ```sh
 //! cargo run --release --example vgg16 -- target/vgg16.onnx

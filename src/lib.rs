@@ -22,11 +22,13 @@
 //!    inputs and parameters, a stabiliser. The sweep asks the unit's operator for `forward` and
 //!    `adjoint` of each branch. An operator knows no rule and a rule knows no operator.
 //! 5. **Passes** ([`passes`]). A level is a list of named passes; each rewrites a rule before it is
-//!    emitted or the graph after. `-O0` is the formula to the letter.
+//!    emitted, chooses how formulas are written, or rewrites the graph after. `-O0` is the formula to
+//!    the letter.
 //! 6. **Export** ([`graph`], [`onnx`]). New nodes get names that derive from their source node's, and
 //!    are written behind the source's own, which stay as they were to the byte.
 //! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime, and the
-//!    books of relevance are kept, unit by unit.
+//!    books of relevance are kept, unit by unit. What it costs is measured there too
+//!    ([`verify::bench`]).
 //!
 //! # From Rust
 //!

@@ -261,6 +261,45 @@ fn cuda_fails_cleanly_where_there_is_none() {
 }
 
 #[test]
+fn bench_runs_the_plain_and_the_explained_models() {
+    let directory = with_digits();
+    let args = ["bench", "digits.onnx", "--rounds", "3", "--threads", "1", "--profile", "--json"];
+    let output = abslrp(directory.path(), &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let variants = report["variants"].as_array().unwrap();
+    let names: Vec<_> = variants.iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["plain", "-O0", "-O2"]);
+    for variant in variants {
+        assert!(variant["seconds"].as_f64().unwrap() > 0.0, "{variant}");
+        assert!(variant["alone"]["load"].as_f64().unwrap() > 0.0, "{variant}");
+        let kernels = variant["kernels"].as_array().unwrap();
+        assert!(kernels.iter().any(|kernel| kernel["operator"] == "Conv"), "{variant}");
+    }
+    assert_eq!(files(directory.path()), ["3.png", "digits.onnx"]);
+}
+
+#[test]
+fn passes_are_chosen_by_name() {
+    let directory = with_digits();
+    let passes = |selection: &str| {
+        let output = abslrp(directory.path(), &["inspect", "digits.onnx", "--passes", selection]);
+        let lines = text(&output.stdout);
+        let line = lines.lines().find(|line| line.starts_with("passes")).map(String::from);
+        line.ok_or(text(&output.stderr))
+    };
+    assert_eq!(passes("masks,dead-nodes").unwrap(), "passes at -O2: masks, dead-nodes");
+    assert!(!passes("-masks").unwrap().contains("masks"));
+    assert!(
+        passes("mask").unwrap_err().contains("there is no pass 'mask'; there is idle-branches")
+    );
+    assert!(passes("masks,-cofactors").unwrap_err().contains("either all names have a - before"));
+    let options = ["compile", "digits.onnx", "--passes=-masks", "--bake-twins", "--verify"];
+    let output = abslrp(directory.path(), &options);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_changed_model_fails_verification() {
     let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());

@@ -103,7 +103,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 }
             }
             _ => {
-                let cofactors = self.moved(results);
+                let moves = *treatment == Treatment::Adjoint
+                    && self.unit.kind == Kind::Movement
+                    && self.unit.operator.copies(self.graph.view(self.unit.node));
+                let cofactors = if moves { self.cofactors(results) } else { None };
                 let values = |r: Relevance<'e>| match treatment {
                     Treatment::PositiveAdjoint => r.value().relu(),
                     _ => r.value(),
@@ -124,12 +127,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
         Ok(Crossed { received, shares, kept })
     }
 
-    /// The second factors of relevances that move, where each has the moved value for its first:
-    /// elements that are the same elsewhere take both along.
-    fn moved(&self, results: &[Option<Relevance<'e>>]) -> Option<Vec<Option<Expr<'e>>>> {
-        if self.unit.kind != Kind::Movement {
-            return None;
-        }
+    /// The second factors of relevances whose first ones are the results themselves. What is the same
+    /// elsewhere takes both along.
+    fn cofactors(&self, results: &[Option<Relevance<'e>>]) -> Option<Vec<Option<Expr<'e>>>> {
         let per = |(value, r): (Value, &Option<Relevance<'e>>)| match r {
             Some(r) => r.per(self.emitter.real(value)).map(Some),
             None => Some(None),

@@ -232,6 +232,11 @@ pub trait Operator: Sync {
         operand
     }
 
+    /// Whether a movement gives every element of the result a single origin, or none.
+    fn copies(&self, _node: View) -> bool {
+        true
+    }
+
     /// The multiply-adds of a product, with unknown sizes counted as 1; 0 for what reads and writes
     /// more than it computes.
     fn multiply_adds(&self, _node: View) -> f64 {

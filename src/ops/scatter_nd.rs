@@ -32,6 +32,10 @@ impl Operator for ScatterNd {
         Ok(Kind::Movement)
     }
 
+    fn copies(&self, node: View) -> bool {
+        adds(node) == Ok(false)
+    }
+
     fn flows(&self, _node: View, operand: usize) -> bool {
         operand != 1
     }

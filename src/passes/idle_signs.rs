@@ -35,7 +35,8 @@ impl Pass for IdleSigns {
             _ => false,
         };
         for term in &mut ratio.terms {
-            if let Stabiliser::SignOver(epsilon) = term.stabiliser
+            if let Stabiliser::SignOver(epsilon) | Stabiliser::Signed(epsilon) = term.stabiliser
+                && epsilon > 0.0
                 && term.branches.iter().all(adds_up)
             {
                 term.stabiliser = Stabiliser::Over(epsilon);

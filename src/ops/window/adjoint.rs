@@ -1,0 +1,249 @@
+//! The adjoints of convolutions: as transposed convolutions, which they are by name, or in one of the
+//! forms that runtimes are quicker at (see the pass `turned-convolutions`).
+
+use super::Window;
+use crate::{
+    graph::{Dim, Expr, Type, emit},
+    ops::{Error, places},
+};
+
+/// Every `step`-th element of a kernel along an axis, and the padding that they take.
+struct Taps {
+    first: i64,
+    used: i64,
+    step: i64,
+    before: i64,
+    after: i64,
+}
+
+impl Window {
+    /// The adjoint of [`Window::conv`]: `s`, one value per window, back to the shape of `x`.
+    ///
+    /// A `ConvTranspose` is the adjoint of a `Conv` up to the elements at the end that no window
+    /// reached, which `output_padding` restores, and those that a window reached beyond the end,
+    /// which more padding cuts.
+    pub fn conv_adjoint<'e>(
+        &self,
+        x: Expr<'e>,
+        w: Expr<'e>,
+        s: Expr<'e>,
+        group: i64,
+    ) -> Result<Expr<'e>, Error> {
+        let ty = x.ty();
+        if s.emitter().style().turned_convolutions
+            && let Some(g) =
+                self.as_product(x, w, s, group).or_else(|| self.turned(&ty, w, s, group))
+        {
+            return Ok(g);
+        }
+        let mut after = self.after.clone();
+        let mut output_padding = vec![0; self.kernel.len()];
+        let mut cut = Vec::new();
+        for axis in 0..self.kernel.len() {
+            let (stride, reach) = (self.strides[axis], self.reach(axis));
+            match ty.dim(axis + 2) {
+                Some(Dim::Known(size)) => {
+                    let windows = self.windows(axis, Dim::Known(size)).known().unwrap_or(0);
+                    let covered = (windows - 1) * stride + reach - self.before[axis] - after[axis];
+                    let missing = size - covered;
+                    output_padding[axis] = missing.max(0);
+                    after[axis] += (-missing).max(0);
+                }
+                _ if stride == 1 => {}
+                _ => {
+                    output_padding[axis] = stride - 1;
+                    cut.push(axis + 2);
+                }
+            }
+        }
+        let mut attributes = self.attributes(&self.before, &after, group);
+        if output_padding.iter().any(|&n| n > 0) {
+            attributes.push(emit::ints("output_padding", &output_padding));
+        }
+        let emitter = s.emitter();
+        let mut out = emitter.emit("ConvTranspose", &[Some(s), Some(w)], attributes);
+        if cut.is_empty() {
+            return Ok(out.assume(ty.with(s.ty().elem)));
+        }
+        let rank = self.kernel.len() + 2;
+        out = out.assume(Type::new(s.ty().elem, vec![Dim::Unknown; rank]));
+        for axis in cut {
+            out = out.slice(axis, emitter.ints(&[0]), x.size(axis))?;
+        }
+        Ok(out)
+    }
+
+    /// [`Window::conv_adjoint`] as a product with a matrix, where the window is one element and channels
+    /// are few: a convolution would be computed in another layout, and with `c` channels in and `f`
+    /// out it takes `c f` multiplications to change the layout of `c + f` elements. Measured on ONNX
+    /// Runtime's CPU, that is not worth it up to about 52 multiplications for each.
+    fn as_product<'e>(
+        &self,
+        x: Expr<'e>,
+        w: Expr<'e>,
+        s: Expr<'e>,
+        group: i64,
+    ) -> Option<Expr<'e>> {
+        let none = |pads: &[i64]| pads.iter().all(|&n| n == 0);
+        let whole = self.count() == 1 && self.strides.iter().all(|&n| n == 1) && group == 1;
+        if !whole || !none(&self.before) || !none(&self.after) || !self.open.is_empty() {
+            return None;
+        }
+        let size = |axis| w.ty().dim(axis).and_then(Dim::known);
+        let (features, channels) = (size(0)?, size(1)?);
+        if features * channels > 52 * (features + channels) {
+            return None;
+        }
+        let matrix = w.reshape(&[features, channels]).transpose(&[1, 0]).named("turned");
+        Some(matrix.matmul(s.reshape(&[0, features, -1])).reshape_like(x))
+    }
+
+    /// [`Window::conv_adjoint`] by convolutions of step 1, one for each phase of the windows' steps: the
+    /// element at `t u + b` is reached by every `t`-th element of the kernel, which is turned around and
+    /// has its channels exchanged. `None` where that is no convolution without negative padding.
+    fn turned<'e>(&self, x: &Type, w: Expr<'e>, s: Expr<'e>, group: i64) -> Option<Expr<'e>> {
+        let n = self.kernel.len();
+        let whole = self.strides.iter().all(|&step| step == 1);
+        let size = |axis: usize| x.dim(axis + 2).and_then(Dim::known);
+        let mut phases = Vec::new();
+        let count: i64 = self.strides.iter().product();
+        if self.ceil || !self.open.is_empty() || count > 16 {
+            return None;
+        }
+        for phase in 0..count {
+            let mut rest = phase;
+            let mut taps = Vec::with_capacity(n);
+            for axis in (0..n).rev() {
+                let (step, kernel, dilation) =
+                    (self.strides[axis], self.kernel[axis], self.dilations[axis]);
+                let (at, pad) = (rest % step + self.before[axis], self.before[axis]);
+                rest /= step;
+                let (first, beyond) = (at % step, at / step);
+                let used = (kernel - first + step - 1).max(0) / step;
+                let (before, after) = if step == 1 {
+                    (self.reach(axis) - 1 - pad, self.reach(axis) - 1 - self.after[axis])
+                } else if dilation == 1 {
+                    let rows = (size(axis)? + step - 1) / step;
+                    let windows = self.windows(axis, Dim::Known(size(axis)?)).known()?;
+                    (used - 1 - beyond, rows - windows + beyond)
+                } else {
+                    return None;
+                };
+                if used > 0 && (before < 0 || after < 0) {
+                    return None;
+                }
+                taps.push(Taps { first, used, step, before, after });
+            }
+            taps.reverse();
+            let reached = taps.iter().all(|t| t.used > 0);
+            phases.push(if reached { Some(self.tapped(w, s, group, &taps)?) } else { None });
+        }
+        if whole {
+            return phases.pop()?;
+        }
+        let any = *phases.iter().flatten().next()?;
+        let phases = phases.into_iter().map(|phase| phase.unwrap_or(any * 0.0)).collect();
+        let mut out = places::interleave(phases, &self.strides)?;
+        for axis in 0..n {
+            out = out.part(axis + 2, 0, size(axis)?);
+        }
+        Some(out)
+    }
+
+    /// What `s` gives through some of the elements of a kernel.
+    fn tapped<'e>(&self, w: Expr<'e>, s: Expr<'e>, group: i64, taps: &[Taps]) -> Option<Expr<'e>> {
+        let emitter = s.emitter();
+        let dims = w.ty().shape?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>()?;
+        let (&[features, each], _) = dims.split_first_chunk()?;
+        // Channels are computed in blocks of 8 or 16. Of a few, most of that would be thrown away.
+        if group * each < 8 {
+            return None;
+        }
+        let spatial: Vec<_> = taps.iter().map(|t| t.used).collect();
+        let axes: Vec<_> = (0..taps.len()).filter(|&axis| self.kernel[axis] > 1).collect();
+        let mut kernel = w;
+        if !axes.is_empty() {
+            if emitter.opset() < 10 || group == 0 {
+                return None; // Slices have no steps.
+            }
+            let list = |of: &dyn Fn(&Taps) -> i64| {
+                Some(emitter.ints(&axes.iter().map(|&axis| of(&taps[axis])).collect::<Vec<_>>()))
+            };
+            let along = axes.iter().map(|&axis| axis as i64 + 2).collect::<Vec<_>>();
+            let inputs = [
+                Some(w),
+                list(&|t| t.first + (t.used - 1) * t.step),
+                list(&|_| i64::MIN),
+                Some(emitter.ints(&along)),
+                list(&|t| -t.step),
+            ];
+            kernel = emitter.emit("Slice", &inputs, vec![]);
+        }
+        let exchange = |first: &[usize]| {
+            let rest = first.len()..first.len() + taps.len();
+            first.iter().copied().chain(rest).collect::<Vec<_>>()
+        };
+        kernel = match (group, each) {
+            (1, _) => kernel.transpose(&exchange(&[1, 0])),
+            (_, 1) if features == group => kernel,
+            _ => kernel
+                .reshape(&[&[group, features / group, each], spatial.as_slice()].concat())
+                .transpose(&exchange(&[0, 2, 1]))
+                .reshape(&[&[group * each, features / group], spatial.as_slice()].concat()),
+        };
+        let (before, after): (Vec<_>, Vec<_>) = taps.iter().map(|t| (t.before, t.after)).unzip();
+        let plain = Self { kernel: spatial, strides: vec![1; taps.len()], ..self.clone() };
+        let attributes = plain.attributes(&before, &after, group);
+        Some(emitter.emit("Conv", &[Some(s), Some(kernel.named("turned"))], attributes))
+    }
+
+    /// The adjoint of [`Window::conv`] by the kernel `w`: a convolution of `x` with `s` in which
+    /// batch and channels change places, and steps and dilations.
+    pub fn kernel_adjoint<'e>(
+        &self,
+        x: Expr<'e>,
+        s: Expr<'e>,
+        w: Expr<'e>,
+        group: i64,
+    ) -> Result<Expr<'e>, Error> {
+        let rank = self.kernel.len() + 2;
+        let exchanged: Vec<_> = [1, 0].into_iter().chain(2..rank).collect();
+        let x = if group == 1 {
+            x.transpose(&exchanged)
+        } else {
+            // [N, g·c, …] → [c, g·N, …]
+            let known = |dims: Vec<Dim>| dims.iter().map(|d| d.known()).collect::<Option<Vec<_>>>();
+            let dims = x
+                .ty()
+                .shape
+                .and_then(known)
+                .filter(|dims| dims.len() == rank)
+                .ok_or(Error::Unknown { what: "the shape of the operand".into() })?;
+            let (each, spatial) = (dims[1] / group.max(1), &dims[2..]);
+            let order: Vec<_> = [2, 1, 0].into_iter().chain(3..=rank).collect();
+            x.reshape(&[&[dims[0], group, each], spatial].concat())
+                .transpose(&order)
+                .reshape(&[&[each, group * dims[0]], spatial].concat())
+        };
+        let swapped = Self {
+            kernel: s.ty().shape.iter().flatten().skip(2).filter_map(|d| d.known()).collect(),
+            strides: self.dilations.clone(),
+            dilations: self.strides.clone(),
+            ..self.clone()
+        };
+        let mut attributes = swapped.attributes(&self.before, &self.after, group);
+        if swapped.kernel.len() != self.kernel.len() {
+            attributes.retain(|a| a.name() != "kernel_shape");
+        }
+        let s = s.transpose(&exchanged);
+        let mut out = s.emitter().emit("Conv", &[Some(x), Some(s)], attributes);
+        out = out.assume(Type::new(s.ty().elem, vec![Dim::Unknown; rank])).transpose(&exchanged);
+        for axis in 2..rank {
+            // Steps leave elements that no window reached.
+            if out.ty().dim(axis).and_then(Dim::known) != Some(self.kernel[axis - 2]) {
+                out = out.slice(axis, s.emitter().ints(&[0]), w.size(axis))?;
+            }
+        }
+        Ok(out)
+    }
+}

@@ -36,6 +36,7 @@ import fullsize
 from make import relevance
 
 warnings.filterwarnings("ignore")
+WARM, PYTORCH = 3, 3  # turns that do not count on ONNX Runtime, and turns that do in PyTorch
 NETWORKS = ["vgg16", "resnet50", "mobilenet_v2", "densenet121", "efficientnet_b0"]
 
 
@@ -46,6 +47,16 @@ def session(path, threads):
     # Threads that wait for more work would slow down what runs next to them.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class Native:
+    """A model on ONNX Runtime."""
+
+    def __init__(self, session):
+        self.session = session
+
+    def __call__(self, x):
+        return self.session.run(None, {"x": x.numpy()})
 
 
 def attribution(net, composite):
@@ -93,7 +104,7 @@ def measure(name, batch, directory, rounds, threads):
         if hasattr(module, "inplace"):
             module.inplace = False
     runs = {"plain": session(source, threads), "-O0": session(explained["0"], threads), "-O2": session(explained["2"], threads)}
-    runs = {what: lambda x, run=run: run.run(None, {"x": x.numpy()}) for what, run in runs.items()}
+    runs = {what: Native(run) for what, run in runs.items()}
     runs["PyTorch"] = plain(net)
     if name == "vgg16":
         sequence = layers(net)
@@ -101,11 +112,15 @@ def measure(name, batch, directory, rounds, threads):
     runs["ZPlus"] = attribution(net, zplus(name))
     runs["EpsilonPlus"] = attribution(net, zennit.composites.EpsilonPlus(canonizers=canonizers(name)))
     times = {what: [] for what in runs}
-    for turn in range(rounds + 1):
+    for turn in range(WARM + rounds):
         for what, run in runs.items():
+            native = isinstance(run, Native)
+            # PyTorch is slow, and warm after a turn; ONNX Runtime has its memory laid out after some.
+            if not native and turn > PYTORCH:
+                continue
             begin = time.perf_counter()
             run(x)
-            if turn:
+            if turn >= (WARM if native else 1):
                 times[what].append(time.perf_counter() - begin)
     median = {what: statistics.median(of) for what, of in times.items()}
     ratio = lambda a, b: f"{median[a] / median[b]:.1f}" if a in median else "–"
@@ -129,7 +144,7 @@ def main():
     print("|---|---|---|---|---|---|---|---|---|")
     for batch in options.batch or [1, 8]:
         for name in options.names:
-            measure(name, batch, options.directory, options.rounds if batch == 1 else max(2, options.rounds // 3), options.threads)
+            measure(name, batch, options.directory, options.rounds, options.threads)
 
 
 if __name__ == "__main__":

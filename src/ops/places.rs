@@ -17,7 +17,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places of windows over `x`, if they are at most 16 and sizes are known.
+    /// The places of windows over `x`, if they and their phases are at most 16 and sizes are known.
     pub fn new(window: &Window, x: Expr<'_>) -> Option<Self> {
         let ty = x.ty();
         let known = |ty: &Type| {
@@ -25,7 +25,8 @@ impl Places {
         };
         let sizes = known(&ty)?;
         let windows = known(window.output(&ty, Dim::Unknown).first()?)?;
-        let few = window.count() <= 16 && windows.iter().chain(&sizes).all(|&n| n > 0);
+        let few = window.count().max(window.phases()) <= 16
+            && windows.iter().chain(&sizes).all(|&n| n > 0);
         // What is reshaped may have one size that is not known.
         let open =
             ty.shape.iter().flatten().filter(|dim| dim.known().is_none_or(|n| n == 0)).count();
@@ -102,8 +103,7 @@ impl Places {
 
     /// The adjoint of [`Places::take_apart`].
     pub fn put_together<'e>(&self, parts: &[Expr<'e>]) -> Option<Expr<'e>> {
-        let steps: i64 = self.window.strides.iter().product();
-        let mut phases: Vec<Option<Expr<'e>>> = vec![None; steps as usize];
+        let mut phases: Vec<Option<Expr<'e>>> = vec![None; self.window.phases() as usize];
         for (place, &part) in parts.iter().enumerate() {
             let (mut before, mut after) = (vec![0; 2], vec![0; 2]);
             for (axis, (_, from)) in self.at(place).into_iter().enumerate() {

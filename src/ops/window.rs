@@ -398,6 +398,11 @@ impl Window {
             })
     }
 
+    /// The number of phases: positions of an element relative to the steps.
+    pub fn phases(&self) -> i64 {
+        self.strides.iter().fold(1, |n, &step| n.saturating_mul(step))
+    }
+
     /// The number of elements of a window.
     pub fn count(&self) -> i64 {
         self.kernel.iter().fold(1, |n, &k| n.saturating_mul(k))

@@ -1,6 +1,7 @@
 //! `epsilon-in-bias`: the stabiliser of a twin is part of its bias.
 //!
-//! `f(x; W⁺, b⁺) + ε = f(x; W⁺, b⁺ + ε)`, which saves one pass over memory per layer.
+//! `f(x; W⁺, b⁺) + ε = f(x; W⁺, b⁺ + ε)`, which saves one pass over memory per layer. (A `Gemm` with
+//! another β than 1 has β ε, which stabilises as well.)
 
 use super::{Known, Pass};
 use crate::rules::{Branch, Ratio, Stabiliser};

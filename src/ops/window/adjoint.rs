@@ -91,7 +91,8 @@ impl Window {
         }
         let size = |axis| w.ty().dim(axis).and_then(Dim::known);
         let (features, channels) = (size(0)?, size(1)?);
-        if features * channels > 52 * (features + channels) {
+        if features.saturating_mul(channels) > features.saturating_add(channels).saturating_mul(52)
+        {
             return None;
         }
         let matrix = w.reshape(&[features, channels]).transpose(&[1, 0]).named("turned");
@@ -106,7 +107,7 @@ impl Window {
         let whole = self.strides.iter().all(|&step| step == 1);
         let size = |axis: usize| x.dim(axis + 2).and_then(Dim::known);
         let mut phases = Vec::new();
-        let count: i64 = self.strides.iter().product();
+        let count = self.phases();
         if self.ceil || !self.open.is_empty() || count > 16 {
             return None;
         }
@@ -156,14 +157,14 @@ impl Window {
         let dims = w.ty().shape?.iter().map(|d| d.known()).collect::<Option<Vec<_>>>()?;
         let (&[features, each], _) = dims.split_first_chunk()?;
         // Channels are computed in blocks of 8 or 16. Of a few, most of that would be thrown away.
-        if group * each < 8 {
+        if group.saturating_mul(each) < 8 {
             return None;
         }
         let spatial: Vec<_> = taps.iter().map(|t| t.used).collect();
         let axes: Vec<_> = (0..taps.len()).filter(|&axis| self.kernel[axis] > 1).collect();
         let mut kernel = w;
         if !axes.is_empty() {
-            if emitter.opset() < 10 || group == 0 {
+            if emitter.opset() < 10 {
                 return None; // Slices have no steps.
             }
             let list = |of: &dyn Fn(&Taps) -> i64| {

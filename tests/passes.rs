@@ -11,9 +11,10 @@ use abslrp::{
     verify::session::{Array, sample},
 };
 use common::{added, compile, distance, fixture, run, runner};
+use similar::{ChangeTag, TextDiff};
 
 /// Every pass, and a model in which it has something to do.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 14] = [
     ("idle-branches", "lenet.legacy17"),
     ("twin-folding", "forms/gemm.op17"),
     ("idle-signs", "lenet.legacy17"),
@@ -23,7 +24,9 @@ const EXAMPLES: [(&str, &str); 12] = [
     ("smooth-poles", "forms/gemm.op17"),
     ("turned-convolutions", "digits.legacy17"),
     ("split-windows", "forms/max_pool.op17"),
+    ("idle-expansions", "alexnet.legacy17"),
     ("common-subexpressions", "cancer.legacy17"),
+    ("quotients-first", "digits.legacy17"),
     ("baked-twins", "forms/conv_2d_groups.op17"),
     ("dead-nodes", "digits.legacy17"),
 ];
@@ -55,12 +58,12 @@ fn before_and_after() {
     for (pass, name) in EXAMPLES {
         let model = Model::open(fixture(&format!("{name}.onnx"))).unwrap();
         let [before, after] = options(pass).map(|options| added(&model, &options));
-        let only = |these: &str, sign: char, those: &str| {
-            let own = |line: &&str| !those.lines().any(|other| other == *line);
-            let lines = these.lines().filter(own).filter(|line| !line.starts_with("meta"));
-            lines.map(|line| format!("{sign} {line}")).collect::<Vec<_>>()
-        };
-        let change = [only(&before, '-', &after), only(&after, '+', &before)].concat().join("\n");
+        let diff = TextDiff::from_lines(&before, &after);
+        let changes = diff.iter_all_changes().filter(|change| {
+            change.tag() != ChangeTag::Equal && !change.value().starts_with("meta")
+        });
+        let change = changes.map(|change| format!("{} {}", change.tag(), change.value()));
+        let change = change.collect::<Vec<_>>().concat();
         assert!(!change.is_empty(), "{pass} does nothing in {name}");
         insta::assert_snapshot!(format!("{name}-{pass}").replace('/', "-"), change);
     }

@@ -358,6 +358,14 @@ impl<'e> Expr<'e> {
         self.unary("Abs")
     }
 
+    /// |x|; of a layer a leaky `ReLU` of slope −1, which runtimes compute in one step with the layer.
+    pub fn magnitude(self) -> Self {
+        if !matches!(self.emitter.graph.borrow().view(self.value.node).op_type(), "Conv" | "Gemm") {
+            return self.abs();
+        }
+        self.emitter.emit("LeakyRelu", &[Some(self)], vec![float("alpha", -1.0)])
+    }
+
     /// max(x, 0)
     pub fn relu(self) -> Self {
         self.unary("Relu")

@@ -199,7 +199,7 @@ impl Graph {
     }
 
     /// All nodes, in execution order.
-    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeIndex> + use<> {
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeIndex> + ExactSizeIterator + use<> {
         self.dag.node_indices()
     }
 

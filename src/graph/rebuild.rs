@@ -20,15 +20,17 @@ pub enum Verdict {
 impl Graph {
     /// A fresh graph in which `decide` has its say on every node the compiler added, and `outputs`
     /// there. It is told the node, the index it would have, and its operands in the fresh graph.
+    /// `order` has every node, and none before its operands.
     pub fn rebuild(
         &self,
+        order: impl IntoIterator<Item = NodeIndex>,
         outputs: &[Value],
         mut decide: impl FnMut(NodeIndex, NodeIndex, &[Option<Value>]) -> Verdict,
     ) -> (Self, Vec<Value>) {
         let mut fresh = Self { dag: DiGraph::new(), ..self.clone() };
         // Where each node went. A dropped node has no readers, so where it points is never asked.
-        let mut moved: Vec<NodeIndex> = Vec::with_capacity(self.dag.node_count());
-        for node in self.nodes() {
+        let mut moved = vec![NodeIndex::end(); self.dag.node_count()];
+        for node in order {
             let at = |value: Value| Value { node: moved[value.node.index()], ..value };
             let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(at)).collect();
             let next = NodeIndex::new(fresh.dag.node_count());
@@ -38,14 +40,14 @@ impl Graph {
                 }
                 _ => Verdict::Keep,
             };
+            moved[node.index()] = next;
             match verdict {
-                Verdict::Drop => moved.push(next),
-                Verdict::Replace(value) => moved.push(value.node),
+                Verdict::Drop => {}
+                Verdict::Replace(value) => moved[node.index()] = value.node,
                 Verdict::Constant(tensor) => {
                     let outputs = self.dag[node].outputs.clone();
                     let origin = Origin::NewConstant(tensor);
                     fresh.dag.add_node(Node { origin, arity: 0, outputs });
-                    moved.push(next);
                 }
                 Verdict::Keep => {
                     fresh.dag.add_node(self.dag[node].clone());
@@ -58,7 +60,6 @@ impl Graph {
                     for (Slots { from, to }, source) in edges {
                         fresh.dag.add_edge(source, next, Slots { from, to });
                     }
-                    moved.push(next);
                 }
             }
         }

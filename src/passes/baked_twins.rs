@@ -21,7 +21,7 @@ impl Pass for BakedTwins {
     }
 
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        graph.rebuild(outputs, |node, _, _| {
+        graph.rebuild(graph.nodes(), outputs, |node, _, _| {
             let value = Value { node, slot: 0 };
             let added = matches!(graph.origin(node), Origin::New(_)) && !graph.is_active(value);
             // What only other such nodes read is not needed.

@@ -19,7 +19,7 @@ impl Pass for CommonSubexpressions {
 
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
         let mut seen = BTreeMap::new();
-        graph.rebuild(outputs, |node, next, inputs| {
+        graph.rebuild(graph.nodes(), outputs, |node, next, inputs| {
             let Origin::New(emitted) = graph.origin(node) else { return Verdict::Keep };
             let attributes: Vec<_> =
                 emitted.attributes.iter().map(Message::encode_to_vec).collect();

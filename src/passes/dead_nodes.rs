@@ -19,12 +19,9 @@ impl Pass for DeadNodes {
                 needed.extend(graph.reads(node).map(|value| value.node));
             }
         }
-        graph.rebuild(
-            outputs,
-            |node, _, _| {
-                if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
-            },
-        )
+        graph.rebuild(graph.nodes(), outputs, |node, _, _| {
+            if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
+        })
     }
 }
 

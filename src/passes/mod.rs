@@ -17,8 +17,10 @@ mod common_subexpressions;
 mod dead_nodes;
 mod epsilon_in_bias;
 mod idle_branches;
+mod idle_expansions;
 mod idle_signs;
 mod masks;
+mod quotients_first;
 mod smooth_poles;
 mod split_windows;
 mod turned_convolutions;
@@ -33,7 +35,7 @@ use crate::{
 };
 
 /// All passes, in the order they run in.
-const ALL: [&dyn Pass; 12] = [
+const ALL: [&dyn Pass; 14] = [
     &idle_branches::IdleBranches,
     &twin_folding::TwinFolding,
     &idle_signs::IdleSigns,
@@ -43,7 +45,9 @@ const ALL: [&dyn Pass; 12] = [
     &smooth_poles::SmoothPoles,
     &turned_convolutions::TurnedConvolutions,
     &split_windows::SplitWindows,
+    &idle_expansions::IdleExpansions,
     &common_subexpressions::CommonSubexpressions,
+    &quotients_first::QuotientsFirst,
     &baked_twins::BakedTwins,
     &dead_nodes::DeadNodes,
 ];

@@ -187,7 +187,7 @@ impl Stabiliser {
         let quotient = match self {
             Self::Whole => return r.value(),
             Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
-                let size = z.abs();
+                let size = z.magnitude();
                 numerator * size / (size * size + epsilon * epsilon)
             }
             Self::SignOver(_) => self.over(numerator * z.sign(), z),

@@ -61,11 +61,12 @@ impl Args {
             let json = serde_json::json!(bench::alone(&self.model, &request)?);
             return Ok(Report { text: String::new(), json, as_json: true, holds: true });
         }
-        // Beside the model, so that external data need no copies.
+        // Beside the model, where that can be written to, so that external data need no copies.
         let parent = self.model.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = tempfile::Builder::new()
             .prefix(".abslrp-bench-")
             .tempdir_in(parent.unwrap_or(Path::new(".")))
+            .or_else(|_| tempfile::tempdir())
             .map_err(|e| abslrp::onnx::Error::io(&self.model)(e))?;
         let spinner = spinner("running on ONNX Runtime");
         let mut report = bench(&self.model, &request, directory.path())?;

@@ -872,6 +872,13 @@ impl<'e> Sub<Expr<'e>> for f64 {
     }
 }
 
+impl<'e> Div<Expr<'e>> for f64 {
+    type Output = Expr<'e>;
+    fn div(self, x: Expr<'e>) -> Expr<'e> {
+        x.scalar(self) / x
+    }
+}
+
 impl Neg for Expr<'_> {
     type Output = Self;
     fn neg(self) -> Self {

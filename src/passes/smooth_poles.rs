@@ -1,8 +1,9 @@
-//! `smooth-poles`: where `z` can be negative, `sign(z) / (z + ε)` is `|z| / (z² + ε²)`.
+//! `smooth-poles`: where `z` can be negative, `sign(z) / (z + ε)` is `1 / (|z| + ε² / |z|)`.
 //!
 //! Both are `1 / |z|`, up to `ε / |z|`, which is less than what rounding makes of `z` in float32, and 0
-//! where `z = 0`. The first has a pole at `z = −ε`, which has to be guarded; the second has none, and
-//! takes half the passes over memory. In float64 the formula is left as it is.
+//! where `z = 0`, of which `ε² / |z|` makes an infinity. The first has a pole at `z = −ε`, which has to
+//! be guarded; the second has none, and takes half the passes over memory. In float64 the formula is left
+//! as it is.
 
 use super::Pass;
 use crate::graph::Style;

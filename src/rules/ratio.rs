@@ -175,7 +175,7 @@ const SATURATION: f64 = 1e30;
 /// The largest ε that is nothing beside an activation.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// What keeps `d / (d² + δ)`, which is `1 / d`, finite and small at the pole. A float32 that is next to
+/// What keeps `1 / (d + δ / d)`, which is `1 / d`, finite and 0 at the pole. A float32 that is next to
 /// −ε = −1e-9 differs by 1e-16.
 const POLE: f64 = 1e-36;
 
@@ -188,7 +188,7 @@ impl Stabiliser {
             Self::Whole => return r.value(),
             Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
                 let size = z.magnitude();
-                numerator * size / (size * size + epsilon * epsilon)
+                numerator / (size + epsilon * epsilon / size)
             }
             Self::SignOver(_) => self.over(numerator * z.sign(), z),
             _ => self.over(numerator, z),
@@ -245,7 +245,7 @@ impl Stabiliser {
                 }
                 // The formula has a pole at z = −ε, which a finite input can hit.
                 if masks {
-                    return numerator * (d / (d * d + POLE));
+                    return numerator / (d + POLE / d);
                 }
                 numerator / d.where_or(d.cast(DataType::Bool), f64::from(f32::MAX))
             }

@@ -17,7 +17,10 @@ impl Pass for IdleExpansions {
     }
 
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        let is = |node: NodeIndex, op_types: &[&str]| matches!(graph.origin(node), Origin::New(emitted) if op_types.contains(&&*emitted.op_type));
+        let is = |node: NodeIndex, op_types: &[&str]| match graph.origin(node) {
+            Origin::New(emitted) => op_types.contains(&&*emitted.op_type),
+            _ => false,
+        };
         let expands = |node| is(node, &["Expand"]);
         let mut needed: BTreeSet<_> = outputs.iter().map(|value| value.node).collect();
         for node in graph.nodes() {

@@ -3,7 +3,7 @@
 //! Both are `1 / |z|`, up to `ε / |z|`, which is less than what rounding makes of `z` in float32, and 0
 //! where `z = 0`, of which `ε² / |z|` makes an infinity. The first has a pole at `z = −ε`, which has to
 //! be guarded; the second has none, and takes half the passes over memory. In float64 the formula is left
-//! as it is.
+//! as it is. For a device whose arithmetic has no infinities, leave this out.
 
 use super::Pass;
 use crate::graph::Style;

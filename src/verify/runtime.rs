@@ -5,7 +5,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
 };
 
 use ort::environment::Environment;
@@ -150,10 +150,12 @@ fn run(command: &mut Command) -> Result<(), Error> {
 }
 
 /// The process's one environment. The library that is asked for first is the one that is used.
-pub fn environment(how: &Locate) -> Result<&'static Environment, Error> {
-    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
-    if let Some(environment) = ENVIRONMENT.get() {
-        return Ok(environment);
+pub fn environment(how: &Locate) -> Result<Environment, Error> {
+    // ONNX Runtime refuses a second one, so that threads wait for the first. A panic leaves none.
+    static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+    let mut found = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(environment) = &*found {
+        return Ok(environment.clone());
     }
     let path = locate(how)?;
     let builder = ort::init_from(&path)
@@ -163,5 +165,5 @@ pub fn environment(how: &Locate) -> Result<&'static Environment, Error> {
         .with_telemetry(false)
         .build()
         .map_err(|e| Error::Library { path, why: e.to_string() })?;
-    Ok(ENVIRONMENT.get_or_init(|| environment))
+    Ok(found.insert(environment).clone())
 }

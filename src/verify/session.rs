@@ -223,7 +223,7 @@ impl Runner {
         let level =
             if optimise { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
         let build = || -> Result<Session, ort::Error> {
-            let mut builder = Session::builder(environment)?
+            let mut builder = Session::builder(&environment)?
                 .with_optimization_level(level)?
                 .with_log_level(ort::logging::LogLevel::Fatal)?
                 // Threads that wait for more work would slow down what runs next to them.

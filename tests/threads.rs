@@ -1,0 +1,18 @@
+//! Threads that need ONNX Runtime while another is loading it share one environment. What is tried is
+//! the first use in a process, so this is a process of its own.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::thread;
+
+use abslrp::verify::runtime::{Locate, environment};
+
+#[test]
+fn threads_share_an_environment() {
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..64).map(|_| scope.spawn(|| environment(&Locate::default()).map(|_| ()))).collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+    });
+}

@@ -14,7 +14,7 @@ use common::{added, compile, distance, fixture, run, runner};
 use similar::{ChangeTag, TextDiff};
 
 /// Every pass, and a model in which it has something to do.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 15] = [
     ("idle-branches", "lenet.legacy17"),
     ("twin-folding", "forms/gemm.op17"),
     ("idle-signs", "lenet.legacy17"),
@@ -25,6 +25,7 @@ const EXAMPLES: [(&str, &str); 14] = [
     ("turned-convolutions", "digits.legacy17"),
     ("split-windows", "forms/max_pool.op17"),
     ("idle-expansions", "alexnet.legacy17"),
+    ("joint-slices", "forms/concat_nested.op17"),
     ("common-subexpressions", "cancer.legacy17"),
     ("quotients-first", "digits.legacy17"),
     ("baked-twins", "forms/conv_2d_groups.op17"),

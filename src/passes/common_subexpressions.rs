@@ -1,4 +1,4 @@
-//! `common-subexpressions`: nodes that compute the same are one.
+//! `common-subexpressions`: nodes that compute the same are one, and so are equal constants.
 //!
 //! Units are emitted one by one, each as if it were alone: two that share weights would each have
 //! their twin, and two consumers of a value would each have its sign.
@@ -20,10 +20,15 @@ impl Pass for CommonSubexpressions {
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
         let mut seen = BTreeMap::new();
         graph.rebuild(graph.nodes(), outputs, |node, next, inputs| {
-            let Origin::New(emitted) = graph.origin(node) else { return Verdict::Keep };
-            let attributes: Vec<_> =
-                emitted.attributes.iter().map(Message::encode_to_vec).collect();
-            match seen.entry((emitted.op_type.clone(), attributes, inputs.to_vec())) {
+            let (op_type, contents) = match graph.origin(node) {
+                Origin::New(emitted) => {
+                    let attributes = emitted.attributes.iter().map(Message::encode_to_vec);
+                    (&*emitted.op_type, attributes.collect())
+                }
+                Origin::NewConstant(tensor) => ("Constant", vec![tensor.encode_to_vec()]),
+                _ => return Verdict::Keep,
+            };
+            match seen.entry((op_type, contents, inputs.to_vec())) {
                 Entry::Occupied(same) => Verdict::Replace(*same.get()),
                 Entry::Vacant(new) => {
                     new.insert(Value { node: next, slot: 0 });

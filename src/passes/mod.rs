@@ -19,6 +19,7 @@ mod epsilon_in_bias;
 mod idle_branches;
 mod idle_expansions;
 mod idle_signs;
+mod joint_slices;
 mod masks;
 mod quotients_first;
 mod smooth_poles;
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// All passes, in the order they run in.
-const ALL: [&dyn Pass; 14] = [
+const ALL: [&dyn Pass; 15] = [
     &idle_branches::IdleBranches,
     &twin_folding::TwinFolding,
     &idle_signs::IdleSigns,
@@ -46,6 +47,7 @@ const ALL: [&dyn Pass; 14] = [
     &turned_convolutions::TurnedConvolutions,
     &split_windows::SplitWindows,
     &idle_expansions::IdleExpansions,
+    &joint_slices::JointSlices,
     &common_subexpressions::CommonSubexpressions,
     &quotients_first::QuotientsFirst,
     &baked_twins::BakedTwins,

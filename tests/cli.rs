@@ -214,6 +214,21 @@ fn presets_may_hit_nothing_and_are_verified_as_they_were_compiled() {
 }
 
 #[test]
+fn values_as_small_as_epsilon_are_told_from_ill_conditioning() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = fixture("lenet.legacy17.onnx");
+    let args = ["compile", source.to_str().unwrap(), "-o", "e.onnx"];
+    assert!(abslrp(directory.path(), &args).status.success());
+    let npy = fs::File::create(directory.path().join("x.npy")).unwrap();
+    let tiny = common::input("lenet").mapv(|x| x * 1e-9);
+    ndarray_npy::WriteNpyExt::write_npy(&tiny, npy).unwrap();
+    let output = abslrp(directory.path(), &["verify", "e.onnx", "--input", "x=x.npy"]);
+    let report = text(&output.stdout);
+    assert!(!output.status.success() && report.contains("FAIL  x_relevance"), "{report}");
+    assert!(report.contains("far above ε") && !report.contains("ill-conditioned"), "{report}");
+}
+
+#[test]
 fn the_readme_lists_the_operators_there_are() {
     let table = abslrp(&std::env::temp_dir(), &["inspect", "--operators"]);
     assert!(include_str!("../README.md").contains(text(&table.stdout).trim_end()));

@@ -1,9 +1,10 @@
 //! `cofactors`: relevance is a product `x ⊙ g`, and stays one while nobody asks for it.
 //!
 //! The next division is by something that `x` is part of. `y / (y + ε)` of a `ReLU` or a max pool
-//! that follows is idle where relevance has the factor `y`; sums of what several readers give add only
-//! `g`; and a layer reads each of its activations once. In float64 nothing is idle, and sums alone are
-//! saved.
+//! that follows is idle where relevance has the factor `y`: what ε keeps of `y ⊙ g` is `ε ⊙ g` at most,
+//! which shows only where whole layers are no larger than ε. Sums of what several readers give add
+//! only `g`; and a layer reads each of its activations once. In float64 nothing is idle, and sums alone
+//! are saved.
 
 use super::Pass;
 use crate::graph::Style;

@@ -453,13 +453,21 @@ impl Report {
                 r.other_level_distance,
                 r.other_level
             );
-            if r.conditioning > 1e-3 || r.other_level_distance > LEVELS {
+            if r.conditioning > 1e-3 {
                 let _ = writeln!(
                     out,
                     "      ill-conditioned on these inputs: a rounding of the inputs changes it by \
                      {:.1e}, because the rule divides by values that vanish; --rule epsilon is \
                      steadier where activations are signed",
                     r.conditioning
+                );
+            }
+            if r.finite && !r.holds {
+                let _ = writeln!(
+                    out,
+                    "      rounding does not explain how far the levels are apart: they agree where values \
+                     are far above ε, and on these inputs some may not be (--units shows what stabilisers \
+                     keep); scale the inputs, or compile with -O0 for the formula to the letter"
                 );
             }
         }

@@ -385,6 +385,19 @@ impl<'e> Expr<'e> {
         }
     }
 
+    /// What a gate that is never negative was multiplied with, for a product: it has the product's sign
+    /// where the gate is not 0, and may have to be broadcast. Anything else is itself.
+    pub fn ungated(self) -> Self {
+        let graph = self.emitter.graph.borrow();
+        let node = self.value.node;
+        let value = match (graph.view(node).op_type(), graph.inputs(node).as_slice()) {
+            ("Mul", &[Some(gated), Some(gate)]) if graph.facts(gate).non_negative => gated,
+            ("Mul", &[Some(gate), Some(gated)]) if graph.facts(gate).non_negative => gated,
+            _ => self.value,
+        };
+        Self { value, ..self }
+    }
+
     /// ε where x ≥ 0, −ε elsewhere
     pub fn toward(self, epsilon: f64) -> Self {
         (self * STEEP + epsilon).clip(-epsilon, epsilon)

@@ -3,8 +3,8 @@
 //! The next division is by something that `x` is part of. `y / (y + ε)` of a `ReLU` or a max pool
 //! that follows is idle where relevance has the factor `y`: what ε keeps of `y ⊙ g` is `ε ⊙ g` at most,
 //! which shows only where whole layers are no larger than ε. Sums of what several readers give add
-//! only `g`; and a layer reads each of its activations once. In float64 nothing is idle, and sums alone
-//! are saved.
+//! only `g`; a layer reads each of its activations once; and the product of a gate need not be kept for
+//! its sign. In float64 nothing is idle, and sums alone are saved.
 
 use super::Pass;
 use crate::graph::Style;

@@ -217,10 +217,11 @@ impl Stabiliser {
     }
 
     /// [`Stabiliser::divide`] where `R` has a factor `z`: the other one, by the sign of `z`. That is
-    /// off by ε of it at most, but at the pole.
+    /// off by ε of it at most, but at the pole. What is gated lends its sign, as it is kept anyway: where
+    /// the gate is shut, nothing is shared whatever the sign is.
     pub fn cofactor<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Option<Expr<'e>> {
         let per = r.per(z).filter(|_| self.is_idle(z))?;
-        Some(if self.is_signed(z) { per * z.sign() } else { per })
+        Some(if self.is_signed(z) { per * z.ungated().sign() } else { per })
     }
 
     /// [`Stabiliser::share`] where `R` has a factor `z`: all of it, by the sign of `z`.

@@ -44,7 +44,7 @@ impl Rule for AbsLrpOfficial {
                 Treatment::Ratio(Ratio { normalised: true, ..Ratio::of(whole) })
             }
             Kind::Normalisation | Kind::Softmax => Treatment::Unknown(
-                "statistics and denominators that abslrp-official holds constant (the rules abslrp and \
+                "statistics and denominators that abslrp-official holds constant (the rules abslrp-notebook and \
                  abslrp-signed cross them)",
             ),
             Kind::Affine => Treatment::Pass,

@@ -1,14 +1,14 @@
 //! `abslrp-signed` — the default rule with the usual stabiliser, for signed inputs.
 //!
 //! ```text
-//! s   = R / (y′ + ε · sign(y′))      with y′ as in `abslrp`, sign(0) = 1, ε = 1e-9
+//! s   = R / (y′ + ε · sign(y′))      with y′ as in `abslrp-notebook`, sign(0) = 1, ε = 1e-9
 //! R_x = x ⊙ (∂y′/∂x)ᵀ s
 //! ```
 //!
 //! The sign of the relevance does not flip where y′ is negative, so that relevance is conserved but
 //! for what biases and ε take.
 
-use super::{Options, Rule, Stabiliser, Treatment, abslrp::by_magnitude};
+use super::{Options, Rule, Stabiliser, Treatment, abslrp_notebook::by_magnitude};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpSigned;

@@ -47,6 +47,9 @@ impl Options<'_> {
     }
 }
 
+/// Other names of rules: what an unqualified `abslrp` stands for.
+const ALIASES: &[(&str, &str)] = &[("abslrp", "abslrp-notebook")];
+
 /// A rule chosen by name, with its options.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -118,6 +121,7 @@ impl std::str::FromStr for Choice {
     /// Reads `NAME` or `NAME:key=value,key=value`; a value may be a list, `a/b/c`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, options) = text.split_once(':').unwrap_or((text, ""));
+        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
         let Some(rule) = ALL.iter().find(|rule| rule.name() == name) else {
             let known: Vec<_> = ALL.iter().map(|rule| rule.name()).collect();
             return Err(format!("there is no rule '{name}'; known are {}", known.join(", ")));

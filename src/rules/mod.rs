@@ -30,7 +30,7 @@ macro_rules! rules {
 }
 
 rules! {
-    abslrp abslrp_official abslrp_signed epsilon gamma alpha_beta zplus zbox wsquare flat pass norm
+    abslrp_notebook abslrp_official abslrp_signed epsilon gamma alpha_beta zplus zbox wsquare flat pass norm
     zero gradient gradient_x_input excitation guided deconvolution
 }
 

@@ -1,4 +1,5 @@
-//! `abslrp` — layer-wise relevance propagation by absolute magnitude, the default.
+//! `abslrp-notebook` — layer-wise relevance propagation by absolute magnitude, as the notebook that the
+//! project comes from computes it; the default, also called `abslrp`.
 //!
 //! For a unit `y = f(x; θ)` with relevance `R` at `y` and ε = 1e-9:
 //!
@@ -20,15 +21,15 @@
 use super::{Branch, Modifier, Opt, Options, Ratio, Rule, Stabiliser, Term, Treatment};
 use crate::ops::Kind;
 
-pub(super) const RULE: &dyn Rule = &AbsLrp;
+pub(super) const RULE: &dyn Rule = &AbsLrpNotebook;
 
-struct AbsLrp;
+struct AbsLrpNotebook;
 
 const EPSILON: f64 = 1e-9;
 
-impl Rule for AbsLrp {
+impl Rule for AbsLrpNotebook {
     fn name(&self) -> &'static str {
-        "abslrp"
+        "abslrp-notebook"
     }
 
     fn options(&self) -> &'static [Opt] {

@@ -40,12 +40,7 @@ impl Operator for Add {
         Ok(Affine { scale: None, shift: Some(call.beside(x)?) })
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         s.sum_to(call.raw(wrt)?)
     }
 }

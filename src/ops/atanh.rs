@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let x = call.x(0)?; Ok(s / (1.0 - x * x))},
+    adjoint: |call, s| {
+        let x = call.x(0)?;
+        Ok(s / (1.0 - x * x))
+    },
 };

@@ -43,7 +43,10 @@ impl Operator for AveragePool {
             call.emitter().filled(elem, 1.0, &shape)
         };
         let padded = window.before.iter().chain(&window.after).any(|&p| p > 0);
-        let s = if window.ceil || settled.is_padded() || padded && call.node.int("count_include_pad", 0)? == 0 {
+        let s = if window.ceil
+            || settled.is_padded()
+            || padded && call.node.int("count_include_pad", 0)? == 0
+        {
             // How many elements a mean is over depends on where it is. The mean of ones is the
             // number of ones over that of elements, whatever convention the runtime follows.
             let sizes: Option<Vec<_>> = x.ty().shape.and_then(|dims| {

@@ -35,12 +35,7 @@ impl Operator for Cast {
         Range::AsOperands
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         Ok(s.cast(call.node.ty(wrt)?.relevance()))
     }
 }

@@ -40,12 +40,7 @@ impl Operator for CastLike {
         node.range_of(0)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         Ok(s.cast(call.node.ty(wrt)?.relevance()))
     }
 }

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let slope = s * (call.y() / call.node.float("alpha", 1.0)? + 1.0); Ok(s.select(call.x(0)?.greater(0.0), slope))},
+    adjoint: |call, s| {
+        let slope = s * (call.y() / call.node.float("alpha", 1.0)? + 1.0);
+        Ok(s.select(call.x(0)?.greater(0.0), slope))
+    },
 };

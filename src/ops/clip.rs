@@ -59,7 +59,9 @@ impl Operator for Clip {
 fn bounds(node: View) -> Option<(Option<f64>, Option<f64>)> {
     let bound = |operand: usize, attribute: &str, none: f32| {
         if node.opset() >= 11 {
-            return node.input(operand).map_or(Some(None), |_| node.constant_float(operand).map(Some));
+            return node
+                .input(operand)
+                .map_or(Some(None), |_| node.constant_float(operand).map(Some));
         }
         let stated = node.float(attribute, none).ok()?;
         Some((stated.abs() < f64::from(f32::MAX)).then_some(stated))

@@ -13,8 +13,17 @@ struct Compare;
 impl Operator for Compare {
     fn names(&self) -> &[&'static str] {
         &[
-            "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not",
-            "IsNaN", "IsInf",
+            "Equal",
+            "Greater",
+            "GreaterOrEqual",
+            "Less",
+            "LessOrEqual",
+            "And",
+            "Or",
+            "Xor",
+            "Not",
+            "IsNaN",
+            "IsInf",
         ]
     }
 

@@ -26,12 +26,12 @@ impl Operator for Concat {
             }
             for (i, (have, &more)) in dims.iter_mut().zip(shape).enumerate() {
                 *have = match (*have, more) {
-                    (Dim::Known(a), Dim::Known(b)) if i == along => {
-                        Dim::Known(a.saturating_add(b))
-                    }
+                    (Dim::Known(a), Dim::Known(b)) if i == along => Dim::Known(a.saturating_add(b)),
                     _ if i == along => Dim::Unknown,
                     (Dim::Known(a), Dim::Known(b)) if a != b => {
-                        return Err(Error::Shapes { what: format!("sizes {a} and {b} of axis {i}") });
+                        return Err(Error::Shapes {
+                            what: format!("sizes {a} and {b} of axis {i}"),
+                        });
                     }
                     (Dim::Known(n), _) | (_, Dim::Known(n)) => Dim::Known(n),
                     (have, _) => have,
@@ -57,12 +57,7 @@ impl Operator for Concat {
         Range::AsOperands
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let along = axis(call.node.int("axis", 0)?, call.node.rank(0)?)?;
         // The sizes before, added up now as far as they are known and at run time where not.
         let (mut known, mut computed) = (0, None);

@@ -40,19 +40,15 @@ impl Operator for Conv {
 
     fn multiply_adds(&self, node: View) -> f64 {
         let Ok(w) = node.ty(1) else { return 0.0 };
-        node.output().least_count() * w.least_count() / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
+        node.output().least_count() * w.least_count()
+            / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
     }
 
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let group = call.node.int("group", 1)?;
         let settled = window(call.node)?.settle(call.x(0)?, 0.0)?;
         if wrt == 1 {

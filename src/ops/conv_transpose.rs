@@ -41,19 +41,15 @@ impl Operator for ConvTranspose {
 
     fn multiply_adds(&self, node: View) -> f64 {
         let Ok(w) = node.ty(1) else { return 0.0 };
-        node.ty(0).map_or(0.0, |x| x.least_count()) * w.least_count() / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
+        node.ty(0).map_or(0.0, |x| x.least_count()) * w.least_count()
+            / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
     }
 
     fn linear(&self) -> Option<&dyn Linear> {
         Some(self)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let group = call.node.int("group", 1)?;
         let (window, _) = Window::transposed(call.node)?;
         if wrt == 1 {

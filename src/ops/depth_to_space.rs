@@ -18,7 +18,9 @@ impl Operator for DepthToSpace {
             return Err(Error::Unknown { what: "a shape of four axes".into() });
         };
         if c.known().is_some_and(|c| c % (block * block) != 0) {
-            return Err(Error::Shapes { what: format!("blocks of {block} × {block} of channels") });
+            return Err(Error::Shapes {
+                what: format!("blocks of {block} × {block} of channels")
+            });
         }
         let grow = |dim: Dim| dim.map(block == 1, |size| size.saturating_mul(block));
         let channels = c.map(block == 1, |size| size / (block * block));
@@ -45,7 +47,11 @@ impl Operator for DepthToSpace {
     ) -> Result<Expr<'e>, Error> {
         let block = block(call.node)?;
         if call.node.string("mode", "DCR")? == "DCR" {
-            return Ok(call.emitter().emit("SpaceToDepth", &[Some(s)], vec![emit::int("blocksize", block)]));
+            return Ok(call.emitter().emit(
+                "SpaceToDepth",
+                &[Some(s)],
+                vec![emit::int("blocksize", block)],
+            ));
         }
         // In the other mode the channels are the outer axis, as SpaceToDepth never has them.
         let x = call.raw(0)?;

@@ -42,12 +42,7 @@ impl Operator for Div {
         Ok(Affine { scale: Some(one / c), shift: None })
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let quotient = s / call.x(1)?;
         let g = if wrt == 0 { quotient } else { -(quotient * call.y()) };
         g.sum_to(call.raw(wrt)?)

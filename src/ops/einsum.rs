@@ -49,7 +49,9 @@ impl Operator for Einsum {
                     match (*have, dim) {
                         (Dim::Known(1), _) => *have = dim,
                         (Dim::Known(a), Dim::Known(b)) if a != b && b != 1 => {
-                            return Err(Error::Shapes { what: format!("sizes {a} and {b} of '{label}'") });
+                            return Err(Error::Shapes {
+                                what: format!("sizes {a} and {b} of '{label}'"),
+                            });
                         }
                         (Dim::Symbol(_), Dim::Known(n)) if n != 1 => *have = dim,
                         _ => {}
@@ -63,7 +65,9 @@ impl Operator for Einsum {
                 ('.', _) => dims.extend(batch.shape.iter().flatten()),
                 (_, Some(&dim)) => dims.push(dim),
                 (_, None) => {
-                    return Err(Error::Shapes { what: format!("the label '{label}' of no operand") });
+                    return Err(Error::Shapes {
+                        what: format!("the label '{label}' of no operand"),
+                    });
                 }
             }
         }
@@ -94,12 +98,7 @@ impl Operator for Einsum {
     }
 
     /// The sum over all labels but the operand's own, with `s` in its place.
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let equation = Equation::read(call.node)?;
         let x = call.x(wrt)?;
         let own: Vec<char> = equation.operands[wrt].chars().collect();
@@ -155,8 +154,10 @@ impl Equation {
             Some(_) => return Err(bad()),
             // What stands once, in the order of the alphabet, behind the ellipsis.
             None => {
-                let mut once: Vec<char> =
-                    left.chars().filter(|c| c.is_ascii_alphabetic() && left.matches(*c).count() == 1).collect();
+                let mut once: Vec<char> = left
+                    .chars()
+                    .filter(|c| c.is_ascii_alphabetic() && left.matches(*c).count() == 1)
+                    .collect();
                 once.sort_unstable();
                 let dots = if left.contains('.') { "." } else { "" };
                 format!("{dots}{}", once.into_iter().collect::<String>())

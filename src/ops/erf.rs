@@ -9,5 +9,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let x = call.x(0)?; Ok(s * (-(x * x)).exp() * FRAC_2_SQRT_PI)},
+    adjoint: |call, s| {
+        let x = call.x(0)?;
+        Ok(s * (-(x * x)).exp() * FRAC_2_SQRT_PI)
+    },
 };

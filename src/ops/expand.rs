@@ -36,12 +36,7 @@ impl Operator for Expand {
         node.range_of(0)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         s.sum_to(call.raw(wrt)?)
     }
 }

@@ -41,12 +41,7 @@ impl Operator for Gather {
         node.range_of(0)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let (rank, indices) = (call.node.rank(0)?, call.raw(1)?);
         let along = call.node.axis("axis", 0, rank)?;
         let depth = indices.rank()?;
@@ -63,7 +58,8 @@ impl Operator for Gather {
             _ => {
                 let known = |axis| x.ty().dim(axis).and_then(Dim::known);
                 let after: Option<Vec<_>> = (along + 1..rank).map(known).collect();
-                let after = after.ok_or(Error::Unknown { what: "the sizes behind the axis".into() })?;
+                let after =
+                    after.ok_or(Error::Unknown { what: "the sizes behind the axis".into() })?;
                 let mut shape = vec![0; along];
                 shape.push(-1);
                 shape.extend(after);

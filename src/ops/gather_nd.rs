@@ -27,7 +27,9 @@ impl Operator for GatherNd {
         };
         let inner = batch.saturating_add(usize::try_from(*depth).unwrap_or(usize::MAX));
         let Some(rest) = data_dims.get(inner..) else {
-            return Err(Error::Shapes { what: format!("{depth} indices into {} axes", data_dims.len()) });
+            return Err(Error::Shapes {
+                what: format!("{depth} indices into {} axes", data_dims.len()),
+            });
         };
         Ok(vec![Type::new(data.elem, [outer, rest].concat())])
     }

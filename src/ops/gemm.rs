@@ -23,9 +23,9 @@ impl Operator for Gemm {
         let [ta, tb] = transposed(node)?;
         let size = |ty: &Type, axis: usize| ty.dim(axis).unwrap_or(Dim::Unknown);
         match (size(a, 1 - usize::from(ta)), size(b, usize::from(tb))) {
-            (Dim::Known(k), Dim::Known(l)) if k != l => Err(Error::Shapes {
-                what: format!("{k} columns of A and {l} rows of B"),
-            }),
+            (Dim::Known(k), Dim::Known(l)) if k != l => {
+                Err(Error::Shapes { what: format!("{k} columns of A and {l} rows of B") })
+            }
             _ => Ok(vec![Type::new(
                 a.elem,
                 vec![size(a, usize::from(ta)), size(b, 1 - usize::from(tb))],
@@ -38,7 +38,9 @@ impl Operator for Gemm {
             return Err(Error::Unsupported { what: "Gemm with a computed C".into() });
         }
         if node.float("alpha", 1.0)? <= 0.0 || node.float("beta", 1.0)? <= 0.0 {
-            return Err(Error::Unsupported { what: "Gemm with alpha or beta below or at 0".into() });
+            return Err(Error::Unsupported {
+                what: "Gemm with alpha or beta below or at 0".into(),
+            });
         }
         let both = node.is_active(0) && node.is_active(1);
         Ok(if both { Kind::Product } else { Kind::Weighted })
@@ -66,24 +68,21 @@ impl Operator for Gemm {
 
     fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
         // C may be left out since opset 11.
-        let zero = || call.emitter().scalar(call.x(0).map_or(DataType::Float, |x| x.ty().elem), 0.0);
+        let zero =
+            || call.emitter().scalar(call.x(0).map_or(DataType::Float, |x| x.ty().elem), 0.0);
         let c = call.get(2).or_else(|| (call.emitter().opset() < 11).then(zero));
         call.clone().with(2, c).repeat()
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let [ta, tb] = transposed(call.node)?;
         let alpha = call.node.float("alpha", 1.0)? as f32;
         let product = |a: Expr<'e>, ta: bool, b: Expr<'e>, tb: bool| {
             // C may be left out since opset 11.
             let zero = || call.emitter().scalar(a.ty().elem, 0.0);
             let c = (call.emitter().opset() < 11).then(zero);
-            let mut attributes = vec![emit::int("transA", ta.into()), emit::int("transB", tb.into())];
+            let mut attributes =
+                vec![emit::int("transA", ta.into()), emit::int("transB", tb.into())];
             if (alpha - 1.0).abs() > 0.0 {
                 attributes.push(emit::float("alpha", alpha));
             }

@@ -1,7 +1,10 @@
 //! `GroupNormalization`: statistics over groups of channels; its scales are per group before opset 21,
 //! per channel since.
 
-use super::{Operator, normalise::{Normalisation, adjoint}};
+use super::{
+    Operator,
+    normalise::{Normalisation, adjoint},
+};
 use crate::graph::Expr;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {

@@ -8,5 +8,9 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::NonNegative,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let y = call.y(); let inside = (y - y * y).greater(0.0); Ok((s * call.node.float("alpha", 0.2)?).masked(inside))},
+    adjoint: |call, s| {
+        let y = call.y();
+        let inside = (y - y * y).greater(0.0);
+        Ok((s * call.node.float("alpha", 0.2)?).masked(inside))
+    },
 };

@@ -8,7 +8,9 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let x = call.x(0)?;
+    adjoint: |call, s| {
+        let x = call.x(0)?;
         let step = x.greater(0.0).cast(x.ty().elem);
-        Ok(s * step.where_(x.abs().greater(3.0), x / 3.0 + 0.5))},
+        Ok(s * step.where_(x.abs().greater(3.0), x / 3.0 + 0.5))
+    },
 };

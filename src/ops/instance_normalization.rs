@@ -1,6 +1,9 @@
 //! `InstanceNormalization`, over the spatial axes.
 
-use super::{Operator, normalise::{Normalisation, adjoint}};
+use super::{
+    Operator,
+    normalise::{Normalisation, adjoint},
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "InstanceNormalization",

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: Some(1.0),
-    adjoint: |call, s| {let slope = call.node.float("alpha", 0.01)?; Ok(s.select(call.x(0)?.greater(0.0), s * slope))},
+    adjoint: |call, s| {
+        let slope = call.node.float("alpha", 0.01)?;
+        Ok(s.select(call.x(0)?.greater(0.0), s * slope))
+    },
 };

@@ -70,12 +70,7 @@ impl Operator for MatMul {
         Ok(call.get(2).map_or(product, |bias| product + bias))
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         // A list is a row on the left and a column on the right.
         let (mut a, mut b, mut s) = (call.x(0)?, call.x(1)?, s);
         let (row, column) = (a.rank()? == 1, b.rank()? == 1);

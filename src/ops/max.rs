@@ -36,12 +36,7 @@ impl Operator for Max {
         if node.op_type() == "Max" && floor { Range::NonNegative } else { Range::AsOperands }
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let y = call.y();
         let mut winners = Vec::with_capacity(call.arity());
         for operand in 0..call.arity() {

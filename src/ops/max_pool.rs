@@ -67,12 +67,7 @@ pub(super) fn to_first_largest<'e>(elements: Expr<'e>, s: Expr<'e>) -> Result<Ex
 }
 
 /// Place by place: what is left of `s` goes to the first element that is the largest.
-fn apart<'e>(
-    places: &Places,
-    x: Expr<'e>,
-    y: Expr<'e>,
-    s: Expr<'e>,
-) -> Result<Expr<'e>, Error> {
+fn apart<'e>(places: &Places, x: Expr<'e>, y: Expr<'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
     let elements = places.take_apart(x, f64::from(f32::MIN));
     let (mut parts, mut rest) = (Vec::with_capacity(elements.len()), s);
     let others = elements.len().saturating_sub(1);
@@ -120,14 +115,14 @@ fn sliding<'e>(
     let elem = x.ty().elem;
     let places = window.count() as usize;
     if places > 1024 {
-        return Err(Error::Unsupported { what: format!("an overlapping window of {places} elements") });
+        return Err(Error::Unsupported {
+            what: format!("an overlapping window of {places} elements"),
+        });
     }
     let mut picks = vec![0.0; places * places];
     picks.iter_mut().step_by(places + 1).for_each(|pick| *pick = 1.0);
-    let kernel: Vec<_> = [places, 1]
-        .into_iter()
-        .chain(window.kernel.iter().map(|&k| k as usize))
-        .collect();
+    let kernel: Vec<_> =
+        [places, 1].into_iter().chain(window.kernel.iter().map(|&k| k as usize)).collect();
     let picks = emitter.constant(TensorProto::of_floats(elem, &kernel, &picks));
     let mut repeats = vec![1; kernel.len()];
     repeats[0] = channels;
@@ -137,7 +132,6 @@ fn sliding<'e>(
     let elements = inner.conv(padded, picks.named("picks"), channels).named("elements");
     let elements = window.cut(elements, s)?;
     let rows = [0, channels, places as i64, -1];
-    let routed =
-        to_first_largest(elements.reshape(&rows), s.reshape(&[0, channels, 1, -1]))?;
+    let routed = to_first_largest(elements.reshape(&rows), s.reshape(&[0, channels, 1, -1]))?;
     window.conv_adjoint(x, picks, routed.reshape_like(elements), channels)
 }

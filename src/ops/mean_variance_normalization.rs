@@ -1,6 +1,9 @@
 //! `MeanVarianceNormalization`: (x − mean) / √variance over axes.
 
-use super::{Operator, normalise::{Normalisation, adjoint}};
+use super::{
+    Operator,
+    normalise::{Normalisation, adjoint},
+};
 use crate::graph::axis;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {

@@ -8,7 +8,9 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let x = call.x(0)?;
+    adjoint: |call, s| {
+        let x = call.x(0)?;
         let gate = x.unary("Softplus").unary("Tanh");
-        Ok(s * (gate + x * x.sigmoid() * (1.0 - gate * gate)))},
+        Ok(s * (gate + x * x.sigmoid() * (1.0 - gate * gate)))
+    },
 };

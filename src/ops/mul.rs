@@ -40,12 +40,7 @@ impl Operator for Mul {
         Ok(Affine { scale: Some(call.beside(x)?), shift: None })
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         (s * call.x(usize::from(wrt == 0))?).sum_to(call.raw(wrt)?)
     }
 }

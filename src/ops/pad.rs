@@ -30,12 +30,7 @@ impl Operator for Pad {
         operand == 0
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let (before, after) = pads(call.node)?;
         let x = call.raw(wrt)?;
         let mode = call.node.string("mode", "constant")?;
@@ -59,7 +54,8 @@ fn inner<'e>(
     after: i64,
 ) -> Result<Expr<'e>, Error> {
     let emitter = s.emitter();
-    let kept = x.ty().dim(axis).map(|dim| dim.map(true, |size| size + before.min(0) + after.min(0)));
+    let kept =
+        x.ty().dim(axis).map(|dim| dim.map(true, |size| size + before.min(0) + after.min(0)));
     let from = emitter.ints(&[before.max(0)]);
     let to = match kept {
         Some(Dim::Known(kept)) => emitter.ints(&[before.max(0) + kept.max(0)]),

@@ -32,12 +32,7 @@ impl Operator for Pow {
         node.constant_float(1).filter(|_| !node.is_active(1)).map(Degree::of)
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let x = call.x(0)?;
         let p = call.x(1)?.cast(x.ty().elem);
         let g = match (wrt, call.node.constant_float(1)) {

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: Some(-1.0),
-    adjoint: |call, s| {let y = call.y(); Ok(-(s * y * y))},
+    adjoint: |call, s| {
+        let y = call.y();
+        Ok(-(s * y * y))
+    },
 };

@@ -31,9 +31,9 @@ fn infer(node: View) -> Result<Type, Error> {
     }
     let out = Type::new(ty.elem, shape);
     match (ty.count(), out.count()) {
-        (Some(have), Some(wanted)) if have != wanted => Err(Error::Shapes {
-            what: format!("{have} elements in a shape of {wanted}"),
-        }),
+        (Some(have), Some(wanted)) if have != wanted => {
+            Err(Error::Shapes { what: format!("{have} elements in a shape of {wanted}") })
+        }
         _ => Ok(out),
     }
 }

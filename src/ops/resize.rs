@@ -65,7 +65,8 @@ impl Operator for Resize {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let (node, x) = (call.node, call.raw(0)?);
-        let crops = node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize";
+        let crops =
+            node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize";
         let scales = scales(node);
         let mut out = s;
         for (i, axis) in axes(node)?.into_iter().enumerate() {
@@ -106,7 +107,10 @@ fn matrix<'e>(
         return Ok(emitter.emit(op_type, &[Some(identity), scales], attributes));
     }
     let roi = match node.input(1) {
-        Some(_) if node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize" => {
+        Some(_)
+            if node.string("coordinate_transformation_mode", "half_pixel")?
+                == "tf_crop_and_resize" =>
+        {
             let (roi, count) = (call.raw(1)?, axes(node)?.len());
             let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
             Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)

@@ -1,6 +1,9 @@
 //! `RMSNormalization`: x / √(mean(x²) + ε), over the axes from one on.
 
-use super::{Operator, normalise::{Normalisation, adjoint}};
+use super::{
+    Operator,
+    normalise::{Normalisation, adjoint},
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "RMSNormalization",

@@ -20,9 +20,12 @@ impl Operator for ScatterElements {
     fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
         let (indices, updates) = (node.ty(1)?, node.ty(2)?);
         let dims = indices.shape.iter().flatten().zip(updates.shape.iter().flatten());
-        let same = dims.into_iter().all(|(a, b)| a == b || a.known().is_none() || b.known().is_none());
+        let same =
+            dims.into_iter().all(|(a, b)| a == b || a.known().is_none() || b.known().is_none());
         if !same || indices.rank() != updates.rank() {
-            return Err(Error::Shapes { what: "updates that are not as many as the indices".into() });
+            return Err(Error::Shapes {
+                what: "updates that are not as many as the indices".into(),
+            });
         }
         node.like_input()
     }
@@ -39,12 +42,7 @@ impl Operator for ScatterElements {
         operand != 1
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let adds = adds(call.node)?;
         let indices = call.raw(1)?;
         let along = call.node.axis("axis", 0, call.node.rank(0)?)?;
@@ -70,6 +68,8 @@ pub(super) fn adds(node: View) -> Result<bool, Error> {
     match node.string("reduction", "none")? {
         "none" => Ok(false),
         "add" => Ok(true),
-        other => Err(Error::Unsupported { what: format!("{} with the reduction {other}", node.op_type()) }),
+        other => Err(Error::Unsupported {
+            what: format!("{} with the reduction {other}", node.op_type()),
+        }),
     }
 }

@@ -40,12 +40,7 @@ impl Operator for ScatterNd {
         operand != 1
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let indices = call.raw(1)?;
         match (wrt, adds(call.node)?) {
             (0, true) => Ok(s),

@@ -8,8 +8,10 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let alpha = call.node.float("alpha", 1.673_263_2)?;
+    adjoint: |call, s| {
+        let alpha = call.node.float("alpha", 1.673_263_2)?;
         let gamma = call.node.float("gamma", 1.050_701)?;
         let slope = s * (call.y() + alpha * gamma);
-        Ok((s * gamma).select(call.x(0)?.greater(0.0), slope))},
+        Ok((s * gamma).select(call.x(0)?.greater(0.0), slope))
+    },
 };

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::NonNegative,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let y = call.y(); Ok(s * (y - y * y))},
+    adjoint: |call, s| {
+        let y = call.y();
+        Ok(s * (y - y * y))
+    },
 };

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let y = call.y(); Ok(s * (y * y + 1.0).sqrt())},
+    adjoint: |call, s| {
+        let y = call.y();
+        Ok(s * (y * y + 1.0).sqrt())
+    },
 };

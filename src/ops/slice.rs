@@ -80,7 +80,9 @@ impl Operator for Slice {
             if stated == Some((0, i64::MAX)) && step == 1 {
                 continue;
             }
-            if let (Some((start, end)), Some(Dim::Known(size)), 1) = (stated, x.ty().dim(axis), step) {
+            if let (Some((start, end)), Some(Dim::Known(size)), 1) =
+                (stated, x.ty().dim(axis), step)
+            {
                 let (from, to) = bounds(start, end, step, size);
                 (before[axis], after[axis]) = (from, size - to.max(from));
                 continue;

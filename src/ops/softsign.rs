@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: true,
     degree: None,
-    adjoint: |call, s| {let scale = call.x(0)?.abs() + 1.0; Ok(s / (scale * scale))},
+    adjoint: |call, s| {
+        let scale = call.x(0)?.abs() + 1.0;
+        Ok(s / (scale * scale))
+    },
 };

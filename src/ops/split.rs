@@ -110,12 +110,7 @@ impl Operator for Split {
         Ok(pad(whole, 0, gap))
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         self.adjoint_of_all(call, wrt, &[Some(s)])
     }
 }

@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::NonNegative,
     bounded: false,
     degree: Some(0.5),
-    adjoint: |call, s| {let y = call.y(); Ok((s / (y * 2.0)).where_or(y.greater(0.0), 0.0))},
+    adjoint: |call, s| {
+        let y = call.y();
+        Ok((s / (y * 2.0)).where_or(y.greater(0.0), 0.0))
+    },
 };

@@ -41,12 +41,7 @@ impl Operator for Sub {
         Ok(Affine { scale: Some(minus_one), shift: Some(c) })
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let s = if wrt == 0 { s } else { -s };
         s.sum_to(call.raw(wrt)?)
     }

@@ -26,12 +26,7 @@ impl Operator for Sum {
         Range::AsOperands
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let s = if call.op_type()? == "Mean" { s / call.arity() as f64 } else { s };
         s.sum_to(call.raw(wrt)?)
     }

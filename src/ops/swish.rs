@@ -8,7 +8,9 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let (x, alpha) = (call.x(0)?, call.node.float("alpha", 1.0)?);
+    adjoint: |call, s| {
+        let (x, alpha) = (call.x(0)?, call.node.float("alpha", 1.0)?);
         let gate = (x * alpha).sigmoid();
-        Ok(s * (gate + x * (gate - gate * gate) * alpha))},
+        Ok(s * (gate + x * (gate - gate * gate) * alpha))
+    },
 };

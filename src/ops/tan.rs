@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: None,
-    adjoint: |call, s| {let y = call.y(); Ok(s + s * y * y)},
+    adjoint: |call, s| {
+        let y = call.y();
+        Ok(s + s * y * y)
+    },
 };

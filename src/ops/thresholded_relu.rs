@@ -8,5 +8,8 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     range: Range::Any,
     bounded: false,
     degree: Some(1.0),
-    adjoint: |call, s| {let above = call.x(0)?.greater(call.node.float("alpha", 1.0)?); Ok(s.masked(above))},
+    adjoint: |call, s| {
+        let above = call.x(0)?.greater(call.node.float("alpha", 1.0)?);
+        Ok(s.masked(above))
+    },
 };

@@ -1,7 +1,10 @@
 //! `TopK`: the largest values along an axis; their indices carry nothing.
 
 use super::{Call, Error, Kind, Operator, Range};
-use crate::{graph::{Dim, Expr, Type, Value, View}, onnx::DataType};
+use crate::{
+    graph::{Dim, Expr, Type, Value, View},
+    onnx::DataType,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &TopK;
 

@@ -61,5 +61,8 @@ fn order(node: View, rank: usize) -> Result<Vec<usize>, Error> {
     if sorted == (0..rank).collect::<Vec<_>>() {
         return Ok(order);
     }
-    Err(Error::Attribute { name: "perm".into(), what: format!("{perm:?} is no order of {rank} axes") })
+    Err(Error::Attribute {
+        name: "perm".into(),
+        what: format!("{perm:?} is no order of {rank} axes"),
+    })
 }

@@ -30,23 +30,18 @@ impl Operator for Where {
             0 => b[at(b.len(), i)],
             _ => a[at(a.len(), i)],
         };
-        (fits(taken.len()) && fits(a.len()) && fits(b.len())).then(|| (0..length).map(choose).collect())
+        (fits(taken.len()) && fits(a.len()) && fits(b.len()))
+            .then(|| (0..length).map(choose).collect())
     }
 
     fn flows(&self, _node: View, operand: usize) -> bool {
         operand > 0
     }
 
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let condition = call.raw(0)?;
         let zero = call.emitter().scalar(s.ty().elem, 0.0);
-        let taken =
-            if wrt == 1 { s.where_(condition, zero) } else { zero.where_(condition, s) };
+        let taken = if wrt == 1 { s.where_(condition, zero) } else { zero.where_(condition, s) };
         taken.sum_to(call.raw(wrt)?)
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool)
         Kind::Normalisation if twin_norms => Treatment::Ratio(weighted()),
         Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf | Kind::Softmax => {
             Treatment::Ratio(leaf)
-        },
+        }
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
         Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
         Kind::Normalisation | Kind::Affine => Treatment::Pass,

@@ -7,7 +7,10 @@
 //!
 //! Biases are cut to their positive part in z⁺ and to their negative part in z⁻, as in zennit.
 
-use super::{Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use super::{
+    Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &AlphaBeta;
@@ -21,12 +24,12 @@ impl Rule for AlphaBeta {
 
     fn options(&self) -> &'static [Opt] {
         const {
-&[
-            Opt::number("alpha", 2.0, "how much positive contributions count"),
-            Opt::number("beta", 1.0, "how much negative contributions count"),
-            Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
-        ]
-}
+            &[
+                Opt::number("alpha", 2.0, "how much positive contributions count"),
+                Opt::number("beta", 1.0, "how much negative contributions count"),
+                Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
+            ]
+        }
     }
 
     fn objection(&self, options: &Options<'_>) -> Option<String> {

@@ -22,9 +22,7 @@ impl Rule for Epsilon {
     }
 
     fn options(&self) -> &'static [Opt] {
-        const {
-&[Opt::number("epsilon", 1e-6, "what is added to a denominator, with its sign")]
-}
+        const { &[Opt::number("epsilon", 1e-6, "what is added to a denominator, with its sign")] }
     }
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {

@@ -1,6 +1,8 @@
 //! `excitation` — excitation backprop (Zhang et al. 2016, eq. 5): `zplus` without biases.
 
-use super::{Modifier, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights};
+use super::{
+    Modifier, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &Excitation;

@@ -5,7 +5,9 @@
 //! R_x = Jᵀ s      of f(1; W = 1, b = 0), with s = R / stabilised f(1; 1, 0)
 //! ```
 
-use super::{Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use super::{
+    Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &Flat;

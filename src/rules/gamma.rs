@@ -8,7 +8,10 @@
 //! shared by `f(x⁺; θ↑) + f(x⁻; θ↓)` where the layer's result is positive, and by `f(x⁺; θ↓) + f(x⁻; θ↑)` where it
 //! is negative; biases go with x⁺.
 
-use super::{Branch, Gate, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use super::{
+    Branch, Gate, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &Gamma;
@@ -22,11 +25,11 @@ impl Rule for Gamma {
 
     fn options(&self) -> &'static [Opt] {
         const {
-&[
-            Opt::number("gamma", 0.25, "how much positive weights count more"),
-            Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
-        ]
-}
+            &[
+                Opt::number("gamma", 0.25, "how much positive weights count more"),
+                Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
+            ]
+        }
     }
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {

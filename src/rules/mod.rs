@@ -7,10 +7,28 @@
 //!
 //! To add a rule: write its file and add its word to the list below.
 
+mod abslrp_notebook;
+mod abslrp_official;
+mod abslrp_signed;
+mod alpha_beta;
 mod choice;
 mod composite;
+mod deconvolution;
+mod epsilon;
+mod excitation;
+mod flat;
+mod gamma;
+mod gradient;
+mod gradient_x_input;
+mod guided;
+mod norm;
+mod pass;
 mod ratio;
 mod relevance;
+mod wsquare;
+mod zbox;
+mod zero;
+mod zplus;
 
 pub use choice::{Choice, Opt, Options};
 pub use composite::{Composite, Match, PRESETS, Place};
@@ -21,7 +39,6 @@ use crate::ops::Kind;
 
 macro_rules! rules {
     ($($module:ident)*) => {
-        $(mod $module;)*
         /// All rules, the default first.
         pub const ALL: &[&dyn Rule] = &[$($module::RULE),*];
         /// The documentation of all rules, in the same order.

@@ -18,9 +18,7 @@ impl Rule for Norm {
     }
 
     fn options(&self) -> &'static [Opt] {
-        const {
-&[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")]
-}
+        const { &[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")] }
     }
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {

@@ -6,7 +6,9 @@
 //!
 //! Biases are squared as well, as in zennit.
 
-use super::{Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use super::{
+    Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &WSquare;

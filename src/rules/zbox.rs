@@ -8,7 +8,10 @@
 //!
 //! `low` and `high` are numbers, or one number per channel: `low=-2.1/-2.0/-1.8`.
 
-use super::{Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights};
+use super::{
+    Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &ZBox;
@@ -25,12 +28,12 @@ impl Rule for ZBox {
             Opt { name, default: None, list: true, words: &[], what }
         }
         const {
-&[
-            bound("low", "the lowest that an input can be"),
-            bound("high", "the highest that an input can be"),
-            Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
-        ]
-}
+            &[
+                bound("low", "the lowest that an input can be"),
+                bound("high", "the highest that an input can be"),
+                Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign"),
+            ]
+        }
     }
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
@@ -39,8 +42,11 @@ impl Rule for ZBox {
             Branch { negative: true, ..Branch::of(numbers, sign) }
         };
         at_weights(kind, || {
-            let branches =
-                vec![Branch::PLAIN, bound("low", Modifier::Positive), bound("high", Modifier::Negative)];
+            let branches = vec![
+                Branch::PLAIN,
+                bound("low", Modifier::Positive),
+                bound("high", Modifier::Negative),
+            ];
             Ratio::of(Term::of(branches, Stabiliser::Signed(options.number("epsilon"))))
         })
     }

@@ -6,7 +6,10 @@
 //!
 //! Biases are cut to their positive part, as in zennit.
 
-use super::{Modifier, Opt, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights};
+use super::{
+    Modifier, Opt, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions,
+    at_weights,
+};
 use crate::ops::Kind;
 
 pub(super) const RULE: &dyn Rule = &ZPlus;
@@ -19,9 +22,7 @@ impl Rule for ZPlus {
     }
 
     fn options(&self) -> &'static [Opt] {
-        const {
-&[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")]
-}
+        const { &[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")] }
     }
 
     fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {

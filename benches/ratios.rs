@@ -14,7 +14,7 @@ use std::{
 };
 
 use abslrp::{
-    lrp::{self, Options},
+    Options,
     onnx::{
         self, Model,
         schema::{ModelProto, NodeProto},
@@ -42,7 +42,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn compile(path: &Path, out: &Path) -> Result<()> {
     let model = Model::open(path)?;
-    let addition = lrp::explain(&model, &Options::default())?.addition;
+    let addition = abslrp::compile(&model, &Options::default())?.addition;
     onnx::write(&model, &addition, out, onnx::PROTOBUF_LIMIT, &|_, _| ())?;
     Ok(())
 }
@@ -104,7 +104,7 @@ fn main() -> Result<()> {
     }
     for layers in [1_000, 10_000] {
         let model = chain(layers)?;
-        let time = seconds(|| Ok(lrp::explain(&model, &Options::default()).map(drop)?))?;
+        let time = seconds(|| Ok(abslrp::compile(&model, &Options::default()).map(drop)?))?;
         println!("{layers} nodes are explained in {time:.3} s");
     }
     Ok(())

@@ -10,7 +10,7 @@
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use abslrp::{
-    graph::emit::{int, ints},
+    onnx::attribute::{int, ints},
     onnx::{
         Addition, DataType, External, Model, PROTOBUF_LIMIT,
         schema::{

@@ -3,29 +3,33 @@
 //! # The pipeline
 //!
 //! ```text
-//!  model.onnx ──▶ onnx::Model ──▶ graph::Graph ──▶ lrp::Plan ──▶ lrp sweep ──▶ passes ──▶ explained.onnx
-//!               map, decode,    names to edges,  target, units,   rules ask     smaller      source bytes,
-//!               check           types, constants rule per unit    operators     graphs       then additions
+//!  model.onnx ──▶ onnx ──▶ front ──▶ plan ──▶ sweep ──▶ passes ──▶ back ──▶ explained.onnx
+//!               messages   graph    units,   formulas,  smaller    names,   source bytes,
+//!                                   rules    emitted    graphs     record   then additions
 //! ```
+//!
+//! Each room knows what stands to its left and nothing of what stands to its right:
+//! `onnx → ir → {ops, rules} → {front, plan} → sweep → passes → back → compile → verify → cli`.
 //!
 //! 1. **Wire** ([`onnx`]). A file is memory-mapped and decoded; weights stay where they lie. Its
 //!    declared sizes, versions and paths are checked before anything believes them.
-//! 2. **Graph** ([`graph`]). Names become edges of a petgraph `DiGraph` whose index order is
-//!    execution order. Types, shapes, small integer contents and the dependence on inputs are
+//! 2. **Front** ([`front`], [`ir`], [`ops`]). Names become edges of a petgraph `DiGraph` whose index
+//!    order is execution order. Types, shapes, small integer contents and the dependence on inputs are
 //!    inferred as nodes are appended, for source nodes and emitted ones alike. Bodies of functions,
 //!    fused operators and chosen branches are appended before their calls, so that nothing later
 //!    has to know of them.
-//! 3. **Plan** ([`lrp`]). Backwards from the explained tensor, nodes are grouped into *units* — what
-//!    a framework calls a layer, whichever nodes an exporter made of it — and the rule, or that of a
-//!    composite, says what becomes of relevance at each *kind* of unit. Nothing has been emitted yet.
-//! 4. **Sweep** ([`lrp`], [`rules`], [`ops`]). One reverse walk. A rule is data: branches of modified
-//!    inputs and parameters, a stabiliser. The sweep asks the unit's operator for `forward` and
-//!    `adjoint` of each branch. An operator knows no rule and a rule knows no operator.
+//! 3. **Plan** ([`plan`], [`rules`]). Backwards from the explained tensor, nodes are grouped into
+//!    *units* — what a framework calls a layer, whichever nodes an exporter made of it — and the rule, or
+//!    that of a composite, says what becomes of relevance at each *kind* of unit. Nothing has been
+//!    emitted yet.
+//! 4. **Sweep** ([`sweep`]). One reverse walk. A rule is data: branches of modified inputs and
+//!    parameters, a stabiliser. The sweep asks the unit's operator for `forward` and `adjoint` of each
+//!    branch. An operator knows no rule and a rule knows no operator.
 //! 5. **Passes** ([`passes`]). A level is a list of named passes; each rewrites a rule before it is
 //!    emitted, chooses how formulas are written, or rewrites the graph after. `-O0` is the formula to
 //!    the letter.
-//! 6. **Export** ([`graph`], [`onnx`]). New nodes get names that derive from their source node's, and
-//!    are written behind the source's own, which stay as they were to the byte.
+//! 6. **Back** ([`back`]). New nodes get names that derive from their source node's, and are written
+//!    behind the source's own, which stay as they were to the byte.
 //! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime, and the
 //!    books of relevance are kept, unit by unit. What it costs is measured there too
 //!    ([`verify::bench`]).
@@ -34,18 +38,28 @@
 //!
 //! ```no_run
 //! let model = abslrp::onnx::Model::open("model.onnx")?;
-//! let options = abslrp::lrp::Options { target: "argmax".parse()?, ..Default::default() };
-//! let explanation = abslrp::lrp::explain(&model, &options)?;
+//! let options = abslrp::Options { target: "argmax".parse()?, ..Default::default() };
+//! let explanation = abslrp::compile(&model, &options)?;
 //! let limit = abslrp::onnx::PROTOBUF_LIMIT;
 //! let out = std::path::Path::new("explained.onnx");
 //! abslrp::onnx::write(&model, &explanation.addition, out, limit, &|_, _| ())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod graph;
-pub mod lrp;
+pub mod back;
+pub mod compile;
+pub mod error;
+pub mod front;
+pub mod ir;
 pub mod onnx;
 pub mod ops;
+pub mod options;
 pub mod passes;
+pub mod plan;
 pub mod rules;
+pub mod sweep;
 pub mod verify;
+
+pub use compile::{Explanation, Summary, compile};
+pub use error::{Error, Problem};
+pub use options::Options;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use abslrp::{
-    lrp::{self, Options},
+    Options,
     onnx::{
         Model,
         schema::{ModelProto, TensorProto, ValueInfoProto},
@@ -25,7 +25,7 @@ fn outcome(bytes: Vec<u8>) -> Option<String> {
     let begin = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| {
         let model = Model::decode(bytes.into(), "damaged.onnx").map_err(|e| e.to_string())?;
-        let explained = lrp::explain(&model, &Options::default());
+        let explained = abslrp::compile(&model, &Options::default());
         let _ = abslrp::onnx::text::model(&model.proto, &model.external);
         explained.map(drop).map_err(|e| e.to_string())
     }));

@@ -6,7 +6,7 @@
 mod common;
 
 use abslrp::{
-    lrp::{Canonize, Options},
+    options::{Canonize, Options},
     verify::session::{Array, sample},
 };
 use common::{LEVELS, compile, distance, models, python_packages, run, runner, stem};
@@ -78,7 +78,7 @@ fn canonize_none_takes_every_node_by_itself() {
     let model = abslrp::onnx::Model::open(path).unwrap();
     let units = |canonize| {
         let options = Options { canonize, ..Options::default() };
-        abslrp::lrp::explain(&model, &options).unwrap().summary.units
+        abslrp::compile(&model, &options).unwrap().summary.units
     };
     assert!(units(Canonize::None) > units(Canonize::Units));
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use abslrp::{
-    lrp::{self, Options},
+    Options,
     onnx::{
         self, External, Model,
         schema::{AttributeProto, ModelProto, NodeProto, TensorProto, type_proto},
@@ -180,7 +180,7 @@ fn changed_models_are_explained_or_refused() {
         let compiled = catch_unwind(AssertUnwindSafe(|| {
             let model =
                 Model::decode(source.clone().into(), "mutant.onnx").map_err(|e| e.to_string())?;
-            let addition = lrp::explain(&model, &options).map_err(|e| e.to_string())?.addition;
+            let addition = abslrp::compile(&model, &options).map_err(|e| e.to_string())?.addition;
             Ok::<_, String>(onnx::encode(&model.proto, &addition).concat())
         }));
         match compiled {

@@ -5,7 +5,7 @@
 mod common;
 
 use abslrp::{
-    lrp::Options,
+    Options,
     onnx::Model,
     passes::{self, Level},
     verify::session::{Array, sample},

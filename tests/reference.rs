@@ -7,8 +7,11 @@ mod common;
 use std::{path::Path, process::Command, sync::Arc};
 
 use abslrp::{
-    lrp::{self, Options},
-    onnx::{self, DataType, Model, schema::TensorProto, schema::type_proto},
+    Options,
+    onnx::{
+        self, DataType, Model,
+        schema::{TensorProto, type_proto},
+    },
     verify::session::Array,
 };
 use common::{LEVELS, distance, fixture, golden, input, python_packages, run};
@@ -39,7 +42,7 @@ fn converted(name: &str, elem: DataType) -> Model {
 }
 
 fn explain(model: &Model, options: &Options, out: &Path) {
-    let explanation = lrp::explain(model, options).unwrap();
+    let explanation = abslrp::compile(model, options).unwrap();
     onnx::write(model, &explanation.addition, out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
 }
 
@@ -99,7 +102,7 @@ fn float16_is_explained_in_float32() {
 fn bfloat16_is_explained_in_float32() {
     // ONNX Runtime's CPU does not run it; the declared types say what is computed.
     let model = converted("digits", DataType::Bfloat16);
-    let explanation = lrp::explain(&model, &Options::default()).unwrap();
+    let explanation = abslrp::compile(&model, &Options::default()).unwrap();
     let (_, ty) = &explanation.summary.relevance[0];
     assert!(ty.starts_with("f32"), "{ty}");
     let computed = explanation.addition.initializers.iter().filter_map(|t| {

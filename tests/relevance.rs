@@ -5,7 +5,7 @@
 mod common;
 
 use abslrp::{
-    lrp::{Init, Options, Target},
+    options::{Init, Options, Target},
     verify::session::Array,
 };
 use common::{LEVELS, compile, distance, feed, fixture, golden, input, run};

@@ -5,7 +5,7 @@
 
 mod common;
 
-use abslrp::lrp::{Init, Normalize, Options, Reduce, Target};
+use abslrp::options::{Init, Normalize, Options, Reduce, Target};
 use common::{LEVELS, compile, distance, feed, fixture, models, run, stem};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
@@ -166,6 +166,6 @@ fn configurations_say_which_layers_they_are_for() {
     let path = fixture("rulebook/plain_2d.onnx");
     let model = abslrp::onnx::Model::open(&path).unwrap();
     let options = Options { composite: Some(composite), ..Options::default() };
-    let error = abslrp::lrp::explain(&model, &options).unwrap_err().to_string();
+    let error = abslrp::compile(&model, &options).unwrap_err().to_string();
     insta::assert_snapshot!(error, @"the match ''/9/*'' of the composite fits no layer; there is Conv '/0/Conv', Conv '/2/Conv', Gemm '/5/Gemm', Gemm '/7/Gemm'");
 }

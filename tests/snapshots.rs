@@ -5,7 +5,7 @@
 mod common;
 
 use abslrp::{
-    lrp::{self, Options},
+    Options,
     onnx::{Model, text},
 };
 use common::{LEVELS, added, models, stem};
@@ -60,7 +60,7 @@ fn composites() {
         let options = if preset.name == "epsilon-gamma-box" { ":low=-2,high=2" } else { "" };
         let composite = Some(format!("{}{options}", preset.name).parse().unwrap());
         let options = Options { composite, ..Options::default() };
-        let plan = lrp::explain(&model, &options).unwrap().addition.metadata;
+        let plan = abslrp::compile(&model, &options).unwrap().addition.metadata;
         let plan = plan.iter().find(|entry| entry.key() == "abslrp.plan").unwrap().value();
         insta::assert_snapshot!(format!("composite-{}", preset.name), plan);
     }
@@ -78,7 +78,7 @@ fn targets() {
     let argmax = Options { target: "argmax".parse().unwrap(), ..Options::default() };
     let contrastive = Options { contrastive: true, ..argmax.clone() };
     insta::assert_snapshot!("contrastive", added(&model, &contrastive));
-    let softmax = Options { init: lrp::Init::Softmax, ..argmax };
+    let softmax = Options { init: abslrp::options::Init::Softmax, ..argmax };
     insta::assert_snapshot!("init-softmax", added(&model, &softmax));
 }
 

@@ -11,8 +11,7 @@ use std::{
 };
 
 use abslrp::{
-    graph::Graph,
-    lrp::{self, Options},
+    Options,
     onnx::{self, Addition, IR_VERSION, Model, PROTOBUF_LIMIT, schema::ModelProto},
 };
 use common::{LEVELS, fixture, models};
@@ -93,7 +92,7 @@ fn everything_of_the_source_is_still_there() {
         let out = common::compile(&path, &Options::default(), directory.path());
         let explained = Model::open(&out).unwrap();
         // What is left without the additions is the source, to the byte.
-        let stripped = lrp::source_of(&explained).unwrap();
+        let stripped = abslrp::back::source_of(&explained).unwrap();
         assert!(stripped.encode_to_vec() == fs::read(&path).unwrap(), "{}", path.display());
         let added = &explained.graph().node[source.graph().node.len()..];
         assert!(added.iter().all(|node| node.domain().is_empty()));
@@ -216,8 +215,8 @@ fn an_unsorted_list_of_nodes_is_put_in_order() {
     let mut proto = (*Model::open(&path).unwrap().proto).clone();
     proto.graph.as_mut().unwrap().node.reverse();
     let model = Model { proto: Arc::new(proto), ..Model::open(&path).unwrap() };
-    let graph = Graph::new(&model).unwrap();
+    let graph = abslrp::front::import(&model).unwrap();
     let position = |name| graph.nodes().position(|n| graph.label(n) == name).unwrap();
     assert!(position("/1/Gemm") < position("/2/Relu"));
-    assert!(lrp::explain(&model, &Options::default()).is_ok());
+    assert!(abslrp::compile(&model, &Options::default()).is_ok());
 }

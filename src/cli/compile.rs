@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use abslrp::{lrp, onnx};
+use abslrp::onnx;
 
 use super::{Explain, Failure, Report, progress, verify::Run};
 
@@ -34,7 +34,7 @@ impl Args {
         let model = onnx::Model::open(&self.model)?;
         let out = self.out.unwrap_or_else(|| self.model.with_extension("explained.onnx"));
         let explanation =
-            lrp::explain(&model, &self.explain.into()).map_err(Failure::lrp(&self.model))?;
+            abslrp::compile(&model, &self.explain.into()).map_err(Failure::lrp(&self.model))?;
         let limit = onnx::PROTOBUF_LIMIT;
         let bytes = onnx::write(&model, &explanation.addition, &out, limit, &progress("writing"))?;
 
@@ -57,7 +57,7 @@ impl Args {
     }
 }
 
-fn text(summary: &lrp::Summary, out: &Path, bytes: u64) -> String {
+fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
     let mut text = String::new();
     let (before, added) = summary.nodes;
     let _ = writeln!(text, "{}: {bytes} bytes, {before} nodes and {added} more", out.display());

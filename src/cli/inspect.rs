@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
+use super::Explain;
+use super::Failure;
+use super::Report;
 use abslrp::{
-    graph::Graph,
-    lrp::{self, Plan, Planned},
     onnx::Model,
+    plan::{Plan, Planned},
 };
 use serde_json::json;
-
-use super::{Explain, Failure, Report};
 
 /// Shows the plan: each unit and what becomes of relevance there; writes nothing
 #[derive(clap::Args)]
@@ -31,8 +31,8 @@ impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let Some(path) = self.model else { return Ok(operators(self.json)) };
         let model = Model::open(&path)?;
-        let graph = Graph::new(&model).map_err(Failure::lrp(&path))?;
-        let options: lrp::Options = self.explain.into();
+        let graph = abslrp::front::import(&model).map_err(Failure::lrp(&path))?;
+        let options: abslrp::Options = self.explain.into();
         let plan = Plan::new(&graph, &options).map_err(Failure::lrp(&path))?;
 
         let mut text = String::new();
@@ -83,10 +83,10 @@ impl Args {
         if !stops.is_empty() {
             let _ = writeln!(text, "nothing flows through: {}", stops.join(", "));
         }
-        let explained_model = lrp::explain(&model, &options);
+        let explained_model = abslrp::compile(&model, &options);
         let cost = match &explained_model {
             Ok(explanation) => {
-                let lrp::Summary { multiply_adds: (plain, whole), nodes, added_bytes, .. } =
+                let abslrp::Summary { multiply_adds: (plain, whole), nodes, added_bytes, .. } =
                     explanation.summary;
                 let _ = writeln!(
                     text,
@@ -122,7 +122,7 @@ fn operators(as_json: bool) -> Report {
     for (opset, names) in &since {
         let _ = writeln!(text, "| {opset} | {} |", names.join(", "));
     }
-    let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::ops::FUSED.join(", "));
-    let json = json!({ "operators": abslrp::ops::table(), "fused": abslrp::ops::FUSED });
+    let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::front::FUSED.join(", "));
+    let json = json!({ "operators": abslrp::ops::table(), "fused": abslrp::front::FUSED });
     Report { text, json, as_json, holds: true }
 }

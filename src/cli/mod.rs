@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abslrp::{lrp, onnx};
+use abslrp::onnx;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -62,7 +62,7 @@ pub enum Failure {
         /// The model.
         path: PathBuf,
         /// What is wrong.
-        source: Box<lrp::Error>,
+        source: Box<abslrp::Error>,
     },
     /// Running it.
     #[error(transparent)]
@@ -78,7 +78,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn lrp<E: Into<lrp::Error>>(path: &Path) -> impl FnOnce(E) -> Self {
+    fn lrp<E: Into<abslrp::Error>>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Lrp { path, source: Box::new(source.into()) }
     }
@@ -155,35 +155,35 @@ pub struct Explain {
     config: Option<abslrp::rules::Composite>,
     /// What is taken for one layer: what a framework does, or every node by itself
     #[arg(long, value_enum, default_value_t)]
-    canonize: lrp::Canonize,
+    canonize: abslrp::options::Canonize,
     /// The tensor to explain [default: the first graph output, before a final softmax or sigmoid]
     #[arg(long, value_name = "NAME")]
     output: Option<String>,
     /// The classes to explain: all, argmax, indices (a map each, side by side on axis 1), or input:
     /// adds a graph input `target` of one class per sample, or with input:K of K, a map each
     #[arg(long, default_value = "all")]
-    target: lrp::Target,
+    target: abslrp::options::Target,
     /// The axis that classes lie along [default: 1, the last where there are fewer]
     #[arg(long, value_name = "AXIS", allow_negative_numbers = true)]
     class_axis: Option<i64>,
     /// The relevance that the target starts with
     #[arg(long, value_enum, default_value_t)]
-    init: lrp::Init,
+    init: abslrp::options::Init,
     /// Subtract what the other classes get, starting from as much in all as the target
     #[arg(long)]
     contrastive: bool,
     /// What maps are divided by, per sample
     #[arg(long, value_enum, default_value_t)]
-    normalize: lrp::Normalize,
+    normalize: abslrp::options::Normalize,
     /// What maps are summed over
     #[arg(long, value_enum, default_value_t)]
-    reduce: lrp::Reduce,
+    reduce: abslrp::options::Reduce,
     /// Also emit the relevance of this intermediate tensor; may be repeated
     #[arg(long, value_name = "NAME")]
     relevance_of: Vec<String>,
     /// What to do where an operator has no rule
     #[arg(long, value_enum, default_value_t)]
-    on_unsupported: lrp::OnUnsupported,
+    on_unsupported: abslrp::options::OnUnsupported,
     /// The optimisation level
     #[arg(short = 'O', value_enum, default_value_t, value_name = "LEVEL")]
     level: abslrp::passes::Level,
@@ -207,7 +207,7 @@ fn config(path: &str) -> Result<abslrp::rules::Composite, String> {
     Ok(abslrp::rules::Composite { name, ..composite })
 }
 
-impl From<Explain> for lrp::Options {
+impl From<Explain> for abslrp::Options {
     fn from(args: Explain) -> Self {
         Self {
             rule: args.rule,

@@ -4,6 +4,8 @@
 //! prost, in proto2 form, so that a model that was decoded and encoded again has the same bytes.
 //! Weights are never copied on the way: a decoded tensor is a window on the memory map of its file.
 
+pub mod attribute;
+mod dtype;
 mod external;
 mod read;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

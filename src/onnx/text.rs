@@ -12,7 +12,6 @@ use super::{
         attribute_proto::AttributeType, tensor_shape_proto::dimension, type_proto,
     },
 };
-use crate::graph::type_name;
 
 /// The text of a model.
 pub fn model(model: &ModelProto, external: &External) -> String {
@@ -115,7 +114,7 @@ impl Text<'_> {
     fn tensor(&self, tensor: &TensorProto) -> String {
         let dims: Vec<_> = tensor.dims.iter().map(i64::to_string).collect();
         let elem = super::DataType::try_from(tensor.data_type()).unwrap_or_default();
-        let mut text = format!("{}[{}]", type_name(elem), dims.join(", "));
+        let mut text = format!("{}[{}]", elem.short_name(), dims.join(", "));
         let view = Tensor::new(tensor, self.external);
         let values = match (view.ints(), view.floats()) {
             (Some(ints), _) if ints.len() <= 16 => ints.iter().map(i64::to_string).collect(),
@@ -152,5 +151,5 @@ fn ty(ty: &TypeProto) -> String {
             shape.dim.iter().map(dim).collect()
         },
     );
-    format!("{}[{}]", type_name(elem), dims.join(", "))
+    format!("{}[{}]", elem.short_name(), dims.join(", "))
 }

@@ -1,6 +1,7 @@
 //! `Abs`: |x|, with derivative sign(x).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Abs",

@@ -1,6 +1,7 @@
 //! `Acosh`, with derivative 1 / √(x² − 1).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Acosh",

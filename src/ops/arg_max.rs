@@ -1,8 +1,8 @@
 //! `ArgMax` and `ArgMin`: indices, through which nothing flows.
 
-use super::{Error, Kind, Operator, reduce};
+use super::reduce;
 use crate::{
-    graph::{Type, View},
+    ir::{Error, Kind, Operator, Type, View},
     onnx::DataType,
 };
 

@@ -1,6 +1,7 @@
 //! `Atan`, with derivative 1 / (1 + x²).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Atan",

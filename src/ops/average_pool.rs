@@ -1,7 +1,7 @@
 //! `AveragePool`.
 
-use super::{Call, Error, Kind, Operator, Range, places::Places, window::Window};
-use crate::graph::{Dim, Expr, Type, View};
+use super::{places::Places, window::Window};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &AveragePool;
 

@@ -1,7 +1,6 @@
 //! `BatchNormalization`, at inference: a scale and a shift per channel (axis 1).
 
-use super::{Affine, Call, Constants, Error, Kind, Operator, Role};
-use crate::graph::{Expr, Type, Value, View};
+use crate::ir::{Affine, Call, Constants, Error, Expr, Kind, Operator, Role, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &BatchNormalization;
 

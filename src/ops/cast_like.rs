@@ -1,8 +1,7 @@
 //! `CastLike`, of whose second operand only the type counts.
 
-use super::{Call, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Expr, Type, View},
+    ir::{Call, Error, Expr, Kind, Operator, Range, Type, View},
     onnx::DataType,
 };
 

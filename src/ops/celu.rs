@@ -1,6 +1,7 @@
 //! `Celu`: x where x > 0, α (eˣᐟᵅ − 1) elsewhere, with derivative y/α + 1 there.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Celu",

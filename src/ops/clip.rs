@@ -1,8 +1,7 @@
 //! `Clip`: cut to an interval, whose bounds were attributes until opset 11; nothing flows where it is
 //! cut.
 
-use super::{Call, Degree, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Clip;
 

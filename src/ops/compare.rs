@@ -1,8 +1,7 @@
 //! Comparisons and logic: booleans, through which nothing flows.
 
-use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Type, View},
+    ir::{Dim, Error, Kind, Operator, Type, View},
     onnx::DataType,
 };
 

@@ -1,7 +1,7 @@
 //! `Compress`: the elements along an axis that a list of booleans chooses.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, emit};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Compress;
 
@@ -52,7 +52,7 @@ impl Operator for Compress {
         let list = if along.is_some() { x } else { x.reshape(&[-1]) };
         let along = along.unwrap_or(0);
         let identity = list.identity_along(along, s.ty().elem)?;
-        let axis = vec![emit::int("axis", 1)];
+        let axis = vec![int("axis", 1)];
         let matrix = call.emitter().emit("Compress", &[Some(identity), Some(condition)], axis);
         let matrix = matrix.assume(Type::new(s.ty().elem, vec![Dim::Unknown; 2]));
         Ok(s.times_along(along, matrix)?.reshape_like(x))

@@ -1,7 +1,6 @@
 //! `Concat`.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, axis};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Concat;
 

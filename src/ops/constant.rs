@@ -1,8 +1,7 @@
 //! `Constant` and `ConstantOfShape`: values that depend on no input.
 
-use super::{Error, Kind, Operator, Range};
 use crate::{
-    graph::{Dim, Type, View},
+    ir::{Dim, Error, Kind, Operator, Range, Type, View},
     onnx::{DataType, Tensor},
 };
 

@@ -1,10 +1,7 @@
 //! `Conv`, over any number of spatial axes.
 
-use super::{
-    Call, Error, Kind, Linear, Operator, Range, Role,
-    window::{Window, groups},
-};
-use crate::graph::{Dim, Expr, Type, View};
+use super::window::{Window, groups};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Conv;
 

@@ -1,7 +1,7 @@
 //! `CumSum`, whose adjoint sums from the other end.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View, emit};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &CumSum;
 
@@ -39,8 +39,8 @@ impl Operator for CumSum {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let attributes = vec![
-            emit::int("exclusive", call.node.int("exclusive", 0)?),
-            emit::int("reverse", (call.node.int("reverse", 0)? == 0).into()),
+            int("exclusive", call.node.int("exclusive", 0)?),
+            int("reverse", (call.node.int("reverse", 0)? == 0).into()),
         ];
         Ok(call.emitter().emit("CumSum", &[Some(s), Some(call.raw(1)?)], attributes))
     }

@@ -1,7 +1,7 @@
 //! `DepthToSpace`: blocks of channels become blocks of pixels.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, emit};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &DepthToSpace;
 
@@ -50,7 +50,7 @@ impl Operator for DepthToSpace {
             return Ok(call.emitter().emit(
                 "SpaceToDepth",
                 &[Some(s)],
-                vec![emit::int("blocksize", block)],
+                vec![int("blocksize", block)],
             ));
         }
         // In the other mode the channels are the outer axis, as SpaceToDepth never has them.

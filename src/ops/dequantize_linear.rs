@@ -1,7 +1,6 @@
 //! `DequantizeLinear`, of constants: weights that are stored as integers.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &DequantizeLinear;
 

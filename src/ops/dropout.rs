@@ -1,8 +1,7 @@
 //! `Dropout`, which does nothing at inference.
 
-use super::{Call, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Expr, Type, View},
+    ir::{Call, Error, Expr, Kind, Operator, Range, Type, View},
     onnx::DataType,
 };
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View, broadcast, emit};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View, broadcast};
+use crate::onnx::attribute::string;
 
 pub(super) const OPERATOR: &dyn Operator = &Einsum;
 
@@ -127,7 +127,7 @@ impl Operator for Einsum {
         // An ellipsis that this operand lacks, or has with other sizes, is summed over afterwards.
         let wide = equation.result.contains('.') && !own.contains(&'.');
         let target = if wide { format!("...{}", written(&kept)) } else { written(&kept) };
-        let text = emit::string("equation", &format!("{}->{target}", terms.join(",")));
+        let text = string("equation", &format!("{}->{target}", terms.join(",")));
         let out = call.emitter().emit("Einsum", &operands, vec![text]);
         if !lost.is_empty() {
             return Ok(out.unsqueeze(&lost).expand_like(x));

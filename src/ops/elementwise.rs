@@ -1,7 +1,6 @@
 //! What elementwise nonlinearities have in common.
 
-use super::{Call, Degree, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View};
 
 /// A function of each element.
 pub struct Elementwise {

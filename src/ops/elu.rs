@@ -1,6 +1,7 @@
 //! `Elu`: x where x > 0, α (eˣ − 1) elsewhere, with derivative y + α there.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Elu",

@@ -1,6 +1,7 @@
 //! `Erf`: the error function, with derivative 2/√π · exp(−x²).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {

@@ -1,7 +1,6 @@
 //! `Expand`: broadcasting to a shape.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View, broadcast};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View, broadcast};
 
 pub(super) const OPERATOR: &dyn Operator = &Expand;
 

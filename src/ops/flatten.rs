@@ -1,7 +1,7 @@
 //! `Flatten`: the axes before and from `axis` on, as two.
 
-use super::{Error, Operator, reshaping::Reshaping};
-use crate::graph::{Dim, Type, View, axis};
+use super::reshaping::Reshaping;
+use crate::ir::{Dim, Error, Operator, Type, View, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Flatten", infer };
 

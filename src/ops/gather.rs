@@ -1,8 +1,8 @@
 //! `Gather`: parts along an axis by their indices. Of a constant by integer activations it is an
 //! embedding.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View, axis, emit};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
 
@@ -76,7 +76,7 @@ impl Operator for Gather {
         }
         let identity = x.identity_along(along, s.ty().elem)?;
         let columns = [Some(identity), Some(indices.reshape(&[-1]))];
-        let matrix = call.emitter().emit("Gather", &columns, vec![emit::int("axis", 1)]);
+        let matrix = call.emitter().emit("Gather", &columns, vec![int("axis", 1)]);
         s.times_along(along, matrix)
     }
 }

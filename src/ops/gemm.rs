@@ -1,8 +1,8 @@
 //! `Gemm`: α A′ B′ + β C, where A′ and B′ are A and B or their transposes.
 
-use super::{Call, Error, Kind, Linear, Operator, Range, Role};
+use crate::onnx::attribute::{float, int};
 use crate::{
-    graph::{Dim, Expr, Type, View, emit},
+    ir::{Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View},
     onnx::DataType,
 };
 
@@ -81,10 +81,9 @@ impl Operator for Gemm {
             // C may be left out since opset 11.
             let zero = || call.emitter().scalar(a.ty().elem, 0.0);
             let c = (call.emitter().opset() < 11).then(zero);
-            let mut attributes =
-                vec![emit::int("transA", ta.into()), emit::int("transB", tb.into())];
+            let mut attributes = vec![int("transA", ta.into()), int("transB", tb.into())];
             if (alpha - 1.0).abs() > 0.0 {
-                attributes.push(emit::float("alpha", alpha));
+                attributes.push(float("alpha", alpha));
             }
             call.emitter().emit("Gemm", &[Some(a), Some(b), c], attributes)
         };

@@ -1,7 +1,7 @@
 //! `GlobalAveragePool`: the mean over the spatial axes.
 
-use super::{Call, Error, Kind, Operator, Range, reduce};
-use crate::graph::{Dim, Expr, Type, View};
+use super::reduce;
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &GlobalAveragePool;
 

@@ -1,9 +1,7 @@
 //! `GlobalMaxPool`: the largest over the spatial axes.
 
-use super::{
-    Call, Error, Kind, Operator, Range, global_average_pool::global, max_pool::to_first_largest,
-};
-use crate::graph::{Expr, Type, View};
+use super::{global_average_pool::global, max_pool::to_first_largest};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &GlobalMaxPool;
 

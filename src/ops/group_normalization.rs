@@ -1,11 +1,8 @@
 //! `GroupNormalization`: statistics over groups of channels; its scales are per group before opset 21,
 //! per channel since.
 
-use super::{
-    Operator,
-    normalise::{Normalisation, adjoint},
-};
-use crate::graph::Expr;
+use super::normalise::{Normalisation, adjoint};
+use crate::ir::{Expr, Operator};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "GroupNormalization",

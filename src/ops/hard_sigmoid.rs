@@ -1,6 +1,7 @@
 //! `HardSigmoid`: αx + β cut to 0…1; nothing flows where it is cut.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "HardSigmoid",

@@ -1,6 +1,7 @@
 //! `HardSwish`: x · max(0, min(1, x/6 + ½)), with derivative x/3 + ½ where |x| < 3.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "HardSwish",

@@ -1,7 +1,6 @@
 //! `Identity`.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Identity;
 

@@ -1,8 +1,7 @@
 //! `If` with a condition that the input decides, which relevance does not cross. Where the condition is
 //! known, the branch that is taken stands for it.
 
-use super::{Error, Kind, Operator};
-use crate::graph::{Type, View};
+use crate::ir::{Error, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &If;
 

@@ -1,8 +1,7 @@
 //! Operators whose results are positions, counts or codes, through which nothing flows.
 
-use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Type, View},
+    ir::{Dim, Error, Kind, Operator, Type, View},
     onnx::DataType,
 };
 

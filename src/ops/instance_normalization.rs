@@ -1,9 +1,7 @@
 //! `InstanceNormalization`, over the spatial axes.
 
-use super::{
-    Operator,
-    normalise::{Normalisation, adjoint},
-};
+use super::normalise::{Normalisation, adjoint};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "InstanceNormalization",

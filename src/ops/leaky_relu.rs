@@ -1,6 +1,7 @@
 //! `LeakyRelu`: x where x > 0, αx elsewhere.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "LeakyRelu",

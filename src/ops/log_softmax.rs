@@ -1,7 +1,7 @@
 //! `LogSoftmax`.
 
-use super::{Call, Error, Kind, Operator, softmax::axes};
-use crate::graph::{Expr, Type, View};
+use super::softmax::axes;
+use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &LogSoftmax;
 

@@ -1,6 +1,7 @@
 //! `LpNormalization`: x / ‖x‖ along an axis.
 
-use super::{Operator, normalise::Normalisation};
+use super::normalise::Normalisation;
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "LpNormalization",

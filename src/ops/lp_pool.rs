@@ -1,7 +1,7 @@
 //! `LpPool` and `GlobalLpPool`: (Σ |x|ᵖ)¹ᐟᵖ over windows, or over all spatial axes.
 
-use super::{Call, Error, Kind, Operator, Range, global_average_pool::global, window::Window};
-use crate::graph::{Dim, Expr, Type, View};
+use super::{global_average_pool::global, window::Window};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &LpPool;
 

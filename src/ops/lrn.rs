@@ -1,8 +1,7 @@
 //! `LRN`: x / (κ + α/n · Σ x²)ᵝ, with the sum over n neighbouring channels.
 
-use super::{Call, Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Expr, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View},
     onnx::schema::TensorProto,
 };
 

@@ -1,7 +1,8 @@
 //! `MatMul`, with a third operand that ONNX does not know: a bias that is added.
 
-use super::{Call, Error, Kind, Linear, Operator, Range, Role};
-use crate::graph::{Dim, Expr, Type, View, broadcast};
+use crate::ir::{
+    Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View, broadcast,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &MatMul;
 

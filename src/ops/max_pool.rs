@@ -1,8 +1,8 @@
 //! `MaxPool`.
 
-use super::{Call, Error, Kind, Operator, Range, places::Places, window::Window};
+use super::{places::Places, window::Window};
 use crate::{
-    graph::{Dim, Expr, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View},
     onnx::{DataType, schema::TensorProto},
 };
 

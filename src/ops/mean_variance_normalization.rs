@@ -1,10 +1,7 @@
 //! `MeanVarianceNormalization`: (x − mean) / √variance over axes.
 
-use super::{
-    Operator,
-    normalise::{Normalisation, adjoint},
-};
-use crate::graph::axis;
+use super::normalise::{Normalisation, adjoint};
+use crate::ir::{Operator, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "MeanVarianceNormalization",

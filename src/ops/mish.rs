@@ -1,6 +1,7 @@
 //! `Mish`: x · t with t = tanh(ln(1 + eˣ)), with derivative t + x σ(x) (1 − t²).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Mish",

@@ -1,7 +1,6 @@
 //! `Mod`: what a division leaves over, which grows as its first operand does.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Mod;
 

@@ -1,7 +1,8 @@
 //! `Mul`.
 
-use super::{Affine, Call, Constants, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, Value, View};
+use crate::ir::{
+    Affine, Call, Constants, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Mul;
 

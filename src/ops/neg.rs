@@ -1,7 +1,6 @@
 //! `Neg`: −x.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Neg;
 

@@ -1,7 +1,7 @@
 //! What normalisations by statistics have in common.
 
-use super::{Call, Error, Kind, Operator, Role, reduce};
-use crate::graph::{Expr, Type, View};
+use super::reduce;
+use crate::ir::{Call, Error, Expr, Kind, Operator, Role, Type, View};
 
 /// A normalisation by statistics of operand 0; operands 1 and 2, where it has them, scale and shift it.
 pub struct Normalisation {

@@ -1,7 +1,7 @@
 //! `Pad`: with a constant, or with what lies at the ends.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View, emit};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
+use crate::onnx::attribute::{ints, string};
 
 pub(super) const OPERATOR: &dyn Operator = &Pad;
 
@@ -80,9 +80,9 @@ fn mirrored<'e>(
 ) -> Result<Expr<'e>, Error> {
     let emitter = s.emitter();
     let identity = x.identity_along(axis, s.ty().elem)?;
-    let (pads, mode) = ([0, before, 0, after], emit::string("mode", mode));
+    let (pads, mode) = ([0, before, 0, after], string("mode", mode));
     let matrix = if emitter.opset() < 11 {
-        emitter.emit("Pad", &[Some(identity)], vec![mode, emit::ints("pads", &pads)])
+        emitter.emit("Pad", &[Some(identity)], vec![mode, ints("pads", &pads)])
     } else {
         emitter.emit("Pad", &[Some(identity), Some(emitter.ints(&pads))], vec![mode])
     };
@@ -123,7 +123,7 @@ fn pads(node: View) -> Result<(Vec<i64>, Vec<i64>), Error> {
     }
     let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
     for (i, &a) in axes.iter().enumerate() {
-        let axis = crate::graph::axis(a, rank)?;
+        let axis = crate::ir::axis(a, rank)?;
         (before[axis], after[axis]) = (stated[i], stated[axes.len() + i]);
     }
     Ok((before, after))

@@ -5,7 +5,7 @@
 //! on. Splits and slices move rows; nothing is computed, and nothing is moved element by element.
 
 use super::window::Window;
-use crate::graph::{Dim, Expr, Type};
+use crate::ir::{Dim, Expr, Type};
 
 /// How the elements of windows lie in data whose sizes are known.
 pub struct Places {

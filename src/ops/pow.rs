@@ -1,8 +1,7 @@
 //! `Pow`: xᵖ.
 
-use super::{Call, Degree, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Expr, Type, View},
+    ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View},
     onnx::DataType,
 };
 

@@ -1,8 +1,7 @@
 //! Random numbers and shapes filled in: values that depend on the shape of their operand at most.
 
-use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Type, View},
+    ir::{Dim, Error, Kind, Operator, Type, View},
     onnx::DataType,
 };
 

@@ -1,7 +1,6 @@
 //! `Range`: numbers in a row.
 
-use super::{Error, Kind, Operator};
-use crate::graph::{Dim, Type, View};
+use crate::ir::{Dim, Error, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Range;
 

@@ -1,8 +1,7 @@
 //! What reductions over axes have in common.
 
-use super::{Call, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Dim, Expr, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View},
     onnx::DataType,
 };
 

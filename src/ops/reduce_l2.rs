@@ -1,6 +1,7 @@
 //! `ReduceL2`: √Σ x², with derivative x/y, which is taken as 0 at 0.
 
-use super::{Kind, Operator, Range, reduce::Reduction};
+use super::reduce::Reduction;
+use crate::ir::{Kind, Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceL2",

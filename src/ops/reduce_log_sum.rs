@@ -1,6 +1,7 @@
 //! `ReduceLogSum`: ln Σ x, with derivative 1 / Σ x.
 
-use super::{Kind, Operator, Range, reduce::Reduction};
+use super::reduce::Reduction;
+use crate::ir::{Kind, Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceLogSum",

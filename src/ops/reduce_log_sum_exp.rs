@@ -1,6 +1,7 @@
 //! `ReduceLogSumExp`: ln Σ eˣ, with derivative eˣ⁻ʸ.
 
-use super::{Kind, Operator, Range, reduce::Reduction};
+use super::reduce::Reduction;
+use crate::ir::{Kind, Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceLogSumExp",

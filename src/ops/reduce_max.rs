@@ -1,6 +1,7 @@
 //! `ReduceMax`. Elements that tie for the largest share evenly.
 
-use super::{Kind, Operator, Range, reduce::Reduction};
+use super::reduce::Reduction;
+use crate::ir::{Kind, Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceMax",

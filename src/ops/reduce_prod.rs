@@ -1,8 +1,11 @@
 //! `ReduceProd`. The derivative by an element is the product of the others: where one element is 0 it
 //! is that of the rest, and elsewhere nothing; where several are, there is none.
 
-use super::{Kind, Operator, Range, reduce::Reduction};
-use crate::onnx::DataType;
+use super::reduce::Reduction;
+use crate::{
+    ir::{Kind, Operator, Range},
+    onnx::DataType,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceProd",

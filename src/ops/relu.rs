@@ -1,7 +1,8 @@
 //! `Relu`: max(x, 0), with derivative 0 at 0. Its derivative is read off the result, which survives
 //! where a runtime fuses the operator with the layer before it.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Relu",

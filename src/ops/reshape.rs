@@ -1,7 +1,7 @@
 //! `Reshape`: the same elements in another shape.
 
-use super::{Error, Operator, reshaping::Reshaping};
-use crate::graph::{Dim, Type, View};
+use super::reshaping::Reshaping;
+use crate::ir::{Dim, Error, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Reshape", infer };
 

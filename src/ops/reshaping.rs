@@ -1,7 +1,6 @@
 //! What operators that only change the shape have in common.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
 
 /// The same elements in another shape.
 pub struct Reshaping {

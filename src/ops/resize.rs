@@ -1,9 +1,8 @@
 //! `Resize`, and `Upsample` before it: interpolation, which is linear in its operand and one axis at a
 //! time.
 
-use super::{Call, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Dim, Expr, Type, View, axis},
+    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis},
     onnx::{DataType, Tensor},
 };
 

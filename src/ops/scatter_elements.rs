@@ -1,8 +1,8 @@
 //! `ScatterElements`, `Scatter` until opset 11: elements of lists along an axis are replaced, or added
 //! to.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Expr, Type, View, emit};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterElements;
 
@@ -56,7 +56,7 @@ impl Operator for ScatterElements {
                 Err(Error::Opset { what: "gathering what was scattered", since: 11 })
             }
             _ => {
-                let axis = vec![emit::int("axis", along as i64)];
+                let axis = vec![int("axis", along as i64)];
                 Ok(call.emitter().emit("GatherElements", &[Some(s), Some(indices)], axis))
             }
         }

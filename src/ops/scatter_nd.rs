@@ -1,7 +1,7 @@
 //! `ScatterND`: parts by lists of indices are replaced, or added to.
 
-use super::{Call, Error, Kind, Operator, scatter_elements::adds};
-use crate::graph::{Expr, Type, View};
+use super::scatter_elements::adds;
+use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterNd;
 

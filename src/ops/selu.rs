@@ -1,6 +1,7 @@
 //! `Selu`: γ x where x > 0, γα (eˣ − 1) elsewhere, with derivative y + γα there.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Selu",

@@ -1,8 +1,7 @@
 //! `Shape` and `Size`, which depend on no element of their operand.
 
-use super::{Error, Kind, Operator};
 use crate::{
-    graph::{Dim, Type, View},
+    ir::{Dim, Error, Kind, Operator, Type, View},
     onnx::DataType,
 };
 

@@ -1,6 +1,7 @@
 //! `Sigmoid`: y = 1 / (1 + e⁻ˣ), with derivative y (1 − y).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sigmoid",

@@ -1,7 +1,6 @@
 //! `Sign` and the roundings: steps, through which nothing flows.
 
-use super::{Error, Kind, Operator};
-use crate::graph::{Type, View};
+use crate::ir::{Error, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Sign;
 

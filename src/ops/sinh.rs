@@ -1,6 +1,7 @@
 //! `Sinh`, with derivative √(1 + y²).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sinh",

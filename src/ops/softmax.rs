@@ -1,7 +1,6 @@
 //! `Softmax`, with the axis semantics of every opset.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Softmax;
 

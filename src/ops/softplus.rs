@@ -1,6 +1,7 @@
 //! `Softplus`: ln(1 + eˣ), with derivative σ(x).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Softplus",

@@ -1,6 +1,7 @@
 //! `Softsign`: x / (1 + |x|), with derivative 1 / (1 + |x|)².
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Softsign",

@@ -1,7 +1,8 @@
 //! `SpaceToDepth`: blocks of pixels become blocks of channels.
 
-use super::{Call, Error, Kind, Operator, Range, depth_to_space::block};
-use crate::graph::{Dim, Expr, Type, View, emit};
+use super::depth_to_space::block;
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &SpaceToDepth;
 
@@ -43,7 +44,7 @@ impl Operator for SpaceToDepth {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        let attributes = vec![emit::int("blocksize", block(call.node)?)];
+        let attributes = vec![int("blocksize", block(call.node)?)];
         Ok(call.emitter().emit("DepthToSpace", &[Some(s)], attributes))
     }
 }

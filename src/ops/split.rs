@@ -1,8 +1,7 @@
 //! `Split`: pieces along an axis. Their sizes were an attribute until opset 13, are an operand since, and
 //! equal where none are given.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Dim, Expr, Type, Value, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Split;
 

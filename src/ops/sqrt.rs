@@ -1,6 +1,7 @@
 //! `Sqrt`: √x, with derivative 1 / 2√x, which is taken as 0 where it is infinite.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sqrt",

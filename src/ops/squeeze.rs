@@ -1,7 +1,7 @@
 //! `Squeeze`: axes of size 1 go.
 
-use super::{Error, Operator, reshaping::Reshaping};
-use crate::graph::{Dim, Type, View};
+use super::reshaping::Reshaping;
+use crate::ir::{Dim, Error, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Squeeze", infer };
 

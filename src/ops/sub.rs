@@ -1,7 +1,6 @@
 //! `Sub`.
 
-use super::{Affine, Call, Constants, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, Value, View};
+use crate::ir::{Affine, Call, Constants, Dim, Error, Expr, Kind, Operator, Type, Value, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Sub;
 

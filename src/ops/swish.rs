@@ -1,6 +1,7 @@
 //! `Swish`: x σ(αx), with derivative σ + αx σ (1 − σ).
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Swish",

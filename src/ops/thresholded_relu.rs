@@ -1,6 +1,7 @@
 //! `ThresholdedRelu`: x where x > α, 0 elsewhere.
 
-use super::{Operator, Range, elementwise::Elementwise};
+use super::elementwise::Elementwise;
+use crate::ir::{Operator, Range};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "ThresholdedRelu",

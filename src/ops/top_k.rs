@@ -1,8 +1,7 @@
 //! `TopK`: the largest values along an axis; their indices carry nothing.
 
-use super::{Call, Error, Kind, Operator, Range};
 use crate::{
-    graph::{Dim, Expr, Type, Value, View},
+    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View},
     onnx::DataType,
 };
 

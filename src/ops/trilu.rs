@@ -1,7 +1,6 @@
 //! `Trilu`: a triangle of each matrix, zeros elsewhere.
 
-use super::{Call, Error, Kind, Operator, Range};
-use crate::graph::{Expr, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Trilu;
 

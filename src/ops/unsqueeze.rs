@@ -1,7 +1,7 @@
 //! `Unsqueeze`: new axes of size 1.
 
-use super::{Error, Operator, reshaping::Reshaping};
-use crate::graph::{Dim, Type, View};
+use super::reshaping::Reshaping;
+use crate::ir::{Dim, Error, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Unsqueeze", infer };
 

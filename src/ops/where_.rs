@@ -1,7 +1,6 @@
 //! `Where`: the branch taken.
 
-use super::{Call, Error, Kind, Operator};
-use crate::graph::{Dim, Expr, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
 
 pub(super) const OPERATOR: &dyn Operator = &Where;
 

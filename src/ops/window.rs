@@ -2,9 +2,9 @@
 
 mod adjoint;
 
-use super::Error;
+use crate::onnx::attribute::{int, ints};
 use crate::{
-    graph::{Dim, Expr, Type, View, emit},
+    ir::{Dim, Error, Expr, Type, View},
     onnx::schema::AttributeProto,
 };
 
@@ -293,11 +293,11 @@ impl Window {
 
     fn attributes(&self, before: &[i64], after: &[i64], group: i64) -> Vec<AttributeProto> {
         vec![
-            emit::ints("dilations", &self.dilations),
-            emit::int("group", group),
-            emit::ints("kernel_shape", &self.kernel),
-            emit::ints("pads", &[before, after].concat()),
-            emit::ints("strides", &self.strides),
+            ints("dilations", &self.dilations),
+            int("group", group),
+            ints("kernel_shape", &self.kernel),
+            ints("pads", &[before, after].concat()),
+            ints("strides", &self.strides),
         ]
     }
 

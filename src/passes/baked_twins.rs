@@ -9,7 +9,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 use super::Pass;
 use crate::{
-    graph::{Graph, Origin, Value, Verdict, View, axis},
+    ir::{Graph, Origin, Value, Verdict, View, axis},
     onnx::{Tensor, schema::TensorProto},
 };
 
@@ -139,12 +139,12 @@ fn sliced(view: View, mut array: ArrayD<f64>) -> Option<ArrayD<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Emitter, onnx::Model};
+    use crate::{ir::Emitter, onnx::Model};
 
     #[test]
     fn what_is_computed_of_weights_is_a_constant() {
         let model = Model::open("fixtures/forms/gemm.op17.onnx").unwrap();
-        let graph = Graph::new(&model).unwrap();
+        let graph = crate::front::import(&model).unwrap();
         let emitter = Emitter::new(&graph);
         let weights = graph.view(graph.by_name("y").unwrap().node).input(1).unwrap();
         let x = emitter.value(graph.by_name("x").unwrap());

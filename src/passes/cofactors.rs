@@ -7,7 +7,7 @@
 //! its sign. In float64 nothing is idle, and sums alone are saved.
 
 use super::Pass;
-use crate::graph::Style;
+use crate::ir::Style;
 
 pub(super) struct Cofactors;
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use prost::Message;
 
 use super::Pass;
-use crate::graph::{Graph, Origin, Value, Verdict};
+use crate::ir::{Graph, Origin, Value, Verdict};
 
 pub(super) struct CommonSubexpressions;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Pass;
-use crate::graph::{Graph, Value, Verdict};
+use crate::ir::{Graph, Value, Verdict};
 
 pub(super) struct DeadNodes;
 

@@ -35,7 +35,7 @@ impl Pass for IdleBranches {
 mod tests {
     use super::*;
     use crate::{
-        ops::Kind,
+        ir::Kind,
         passes::tests::layer,
         rules::{Branch, Choice, Treatment},
     };

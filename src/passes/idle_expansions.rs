@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::Pass;
-use crate::graph::{Dim, Graph, NodeIndex, Origin, Value, Verdict};
+use crate::ir::{Dim, Graph, NodeIndex, Origin, Value, Verdict};
 
 pub(super) struct IdleExpansions;
 

@@ -5,7 +5,7 @@
 
 use super::{Known, Pass};
 use crate::{
-    ops::Kind,
+    ir::Kind,
     rules::{Branch, Modifier, Ratio, Stabiliser},
 };
 

@@ -5,7 +5,7 @@
 //! behind a comparison 8 to 15.
 
 use super::Pass;
-use crate::graph::Style;
+use crate::ir::Style;
 
 pub(super) struct Masks;
 

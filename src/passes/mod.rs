@@ -30,8 +30,7 @@ mod twin_folding;
 use std::{fmt, str::FromStr};
 
 use crate::{
-    graph::{Graph, Style, Value},
-    ops::Kind,
+    ir::{Graph, Kind, Style, Value},
     rules::Ratio,
 };
 
@@ -190,14 +189,14 @@ impl fmt::Display for Level {
 mod tests {
     use super::*;
     use crate::{
-        graph::{Emitter, Origin},
+        ir::{Emitter, Origin},
         onnx::Model,
     };
 
     /// A builder behind a graph of one `Relu`, and the input of that.
     pub fn relu() -> (Emitter, Value) {
         let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
-        let graph = Graph::new(&model).unwrap();
+        let graph = crate::front::import(&model).unwrap();
         (Emitter::new(&graph), graph.by_name("x").unwrap())
     }
 

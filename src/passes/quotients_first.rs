@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::Pass;
-use crate::graph::{Graph, NodeIndex, Origin, Value, Verdict};
+use crate::ir::{Graph, NodeIndex, Origin, Value, Verdict};
 
 pub(super) struct QuotientsFirst;
 
@@ -60,12 +60,12 @@ impl Pass for QuotientsFirst {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Emitter, onnx::Model, passes::tests::added};
+    use crate::{ir::Emitter, onnx::Model, passes::tests::added};
 
     #[test]
     fn a_quotient_of_two_activations_goes_first_and_one_of_three_stays() {
         let model = Model::open("fixtures/forms/mul_two_activations.op17.onnx").unwrap();
-        let graph = Graph::new(&model).unwrap();
+        let graph = crate::front::import(&model).unwrap();
         let emitter = Emitter::new(&graph);
         let [x, h, y] = ["x", "h", "y"].map(|name| emitter.value(graph.by_name(name).unwrap()));
         let s = y.sign().named("s");

@@ -6,7 +6,7 @@
 //! as it is. For a device whose arithmetic has no infinities, leave this out.
 
 use super::Pass;
-use crate::graph::Style;
+use crate::ir::Style;
 
 pub(super) struct SmoothPoles;
 

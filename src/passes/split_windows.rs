@@ -4,7 +4,7 @@
 //! write, but moves single elements, which runtimes are slow at.
 
 use super::Pass;
-use crate::graph::Style;
+use crate::ir::Style;
 
 pub(super) struct SplitWindows;
 

@@ -12,7 +12,7 @@
 //! times as long.
 
 use super::Pass;
-use crate::graph::Style;
+use crate::ir::Style;
 
 pub(super) struct TurnedConvolutions;
 

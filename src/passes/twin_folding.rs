@@ -36,7 +36,7 @@ impl Pass for TwinFolding {
 mod tests {
     use super::*;
     use crate::{
-        ops::Kind,
+        ir::Kind,
         passes::tests::layer,
         rules::{Choice, Treatment},
     };

@@ -19,7 +19,7 @@
 //! Where `y′` can be negative or vanish the rule is ill-conditioned: it divides by `y′`.
 
 use super::{Branch, Modifier, Opt, Options, Ratio, Rule, Stabiliser, Term, Treatment};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpNotebook;
 

@@ -19,7 +19,7 @@
 //! even though they do nothing at inference; an exported graph has none.
 
 use super::{Branch, Modifier, Options, Ratio, Rule, Stabiliser, Term, Treatment};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpOfficial;
 

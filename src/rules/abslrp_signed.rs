@@ -9,7 +9,7 @@
 //! for what biases and ε take.
 
 use super::{Options, Rule, Stabiliser, Treatment, abslrp_notebook::by_magnitude};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpSigned;
 

@@ -11,7 +11,7 @@ use super::{
     Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
     at_weights,
 };
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AlphaBeta;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ALL, Rule, Treatment};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 /// An option of a rule.
 #[derive(Debug, Clone, Copy)]

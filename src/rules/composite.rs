@@ -1,7 +1,7 @@
 //! Composites: different rules for different units.
 
 use super::Choice;
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 /// What a match is asked about: a unit and its place.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Options, Rule, Treatment};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Deconvolution;
 

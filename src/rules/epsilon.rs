@@ -10,7 +10,7 @@
 //! do that elsewhere.
 
 use super::{Opt, Options, Ratio, Rule, Treatment, at_weights};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Epsilon;
 

@@ -3,7 +3,7 @@
 use super::{
     Modifier, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights,
 };
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Excitation;
 

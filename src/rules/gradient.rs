@@ -7,7 +7,7 @@
 //! With `--init one` it is the plain gradient (saliency; Simonyan et al. 2014).
 
 use super::{Options, Rule, Treatment};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Gradient;
 

@@ -24,7 +24,6 @@ mod guided;
 mod norm;
 mod pass;
 mod ratio;
-mod relevance;
 mod wsquare;
 mod zbox;
 mod zero;
@@ -33,9 +32,8 @@ mod zplus;
 pub use choice::{Choice, Opt, Options};
 pub use composite::{Composite, Match, PRESETS, Place};
 pub use ratio::{Branch, Gate, Modifier, Ratio, Stabiliser, Term};
-pub use relevance::Relevance;
 
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 macro_rules! rules {
     ($($module:ident)*) => {

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Opt, Options, Ratio, Rule, STABILISER, Treatment, unweighted};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Norm;
 

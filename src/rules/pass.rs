@@ -2,7 +2,7 @@
 //! other rules for layers with weights.
 
 use super::{Options, Rule, Treatment, unweighted};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Pass;
 

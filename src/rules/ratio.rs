@@ -1,9 +1,9 @@
 //! Sharing in proportion: what most rules are, as data.
 
-use super::Relevance;
 use crate::{
-    graph::Expr,
+    ir::Expr,
     onnx::{DataType, schema::TensorProto},
+    sweep::Relevance,
 };
 
 /// `R_x = share · Σ_t factor_t · Σ_b ± x_b ⊙ J_bᵀ s_t`, where `s_t` is `R` over the stabilised

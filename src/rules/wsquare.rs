@@ -9,7 +9,7 @@
 use super::{
     Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights,
 };
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &WSquare;
 

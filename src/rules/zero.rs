@@ -1,7 +1,7 @@
 //! `zero` — relevance ends at layers with weights. Of use in a composite, where it keeps relevance out of a branch.
 
 use super::{Options, Rule, Treatment, unweighted};
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Zero;
 

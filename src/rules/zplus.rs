@@ -10,7 +10,7 @@ use super::{
     Modifier, Opt, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions,
     at_weights,
 };
-use crate::ops::Kind;
+use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &ZPlus;
 

@@ -16,8 +16,8 @@ use super::{
     session::{Array, Device, Runner, Settings, Source, sample},
 };
 use crate::{
-    lrp::{self, Options},
     onnx::{self, Model},
+    options::Options,
     passes::Level,
 };
 
@@ -105,7 +105,7 @@ pub fn bench(path: &Path, request: &Request, directory: &Path) -> Result<Report,
         let options = Options { level, passes, ..request.options.clone() };
         let out = directory.join(format!("explained{level}.onnx"));
         if files.iter().all(|(_, known)| *known != out) {
-            let addition = lrp::explain(&model, &options)?.addition;
+            let addition = crate::compile(&model, &options)?.addition;
             onnx::write(&model, &addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ())?;
             files.push((level.to_string(), out));
         }

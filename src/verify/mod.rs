@@ -1,5 +1,6 @@
 //! The proof: the explained model beside its source, on ONNX Runtime.
 
+pub mod balance;
 pub mod bench;
 pub mod runtime;
 pub mod session;
@@ -10,15 +11,13 @@ use std::{
     sync::Arc,
 };
 
+use balance::{Books, Entry};
 use prost::Message;
 use runtime::Locate;
 use session::{Array, Device, Given, Runner, Source, sample};
 
 use crate::{
-    lrp::{
-        self, Record,
-        balance::{self, Books, Entry},
-    },
+    back::{self, Record},
     onnx::{self, Addition, Model, schema::ModelProto},
     passes::Level,
 };
@@ -129,7 +128,7 @@ pub enum Error {
     Onnx(#[from] onnx::Error),
     /// The source cannot be explained again at the other level.
     #[error(transparent)]
-    Lrp(#[from] lrp::Error),
+    Lrp(#[from] crate::Error),
 }
 
 /// What to verify, on what.
@@ -209,7 +208,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let source = match &request.source {
         Some(source) => Model::open(source)?,
         None => {
-            let source = lrp::source_of(&model);
+            let source = back::source_of(&model);
             let proto = source.ok_or_else(|| Error::NoSource { path: path.into() })?;
             Model {
                 proto: Arc::new(proto),
@@ -237,8 +236,9 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         (bench.run(&source, false, &feeds)?, bench.run(&source, true, &feeds)?)
     };
     let level = if record.options.level == Level::O0 { Level::O2 } else { Level::O0 };
-    let options = lrp::Options { level, passes: None, bake_twins: false, ..record.options.clone() };
-    let other = lrp::explain(&source, &options)?;
+    let options =
+        crate::Options { level, passes: None, bake_twins: false, ..record.options.clone() };
+    let other = crate::compile(&source, &options)?;
     let other = bytes(&source.proto, &other.addition);
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;
     let units = bench.balance(&source, &record.options, &feeds)?;
@@ -371,7 +371,7 @@ impl Bench<'_> {
     fn balance(
         &self,
         source: &Model,
-        options: &lrp::Options,
+        options: &crate::Options,
         feeds: &[(String, Array)],
     ) -> Result<Vec<Entry>, Error> {
         let books = Books::open(source, options)?;

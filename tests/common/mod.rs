@@ -8,7 +8,7 @@ use std::{
 };
 
 use abslrp::{
-    lrp::{self, Options},
+    Options,
     onnx::{
         self, Model,
         schema::{GraphProto, ModelProto},
@@ -58,8 +58,8 @@ pub fn input(name: &str) -> ArrayD<f32> {
 /// Writes the explained model of `path` into `directory`.
 pub fn compile(path: &Path, options: &Options, directory: &Path) -> PathBuf {
     let model = Model::open(path).unwrap();
-    let explanation =
-        lrp::explain(&model, options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let explanation = abslrp::compile(&model, options)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let out = directory.join("explained.onnx");
     onnx::write(&model, &explanation.addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
     out
@@ -112,7 +112,7 @@ pub fn python_packages() -> PathBuf {
 
 /// What the compiler adds to a model, as text: the source is not repeated.
 pub fn added(model: &Model, options: &Options) -> String {
-    let addition = lrp::explain(model, options).unwrap().addition;
+    let addition = abslrp::compile(model, options).unwrap().addition;
     let graph = GraphProto {
         node: addition.nodes,
         initializer: addition.initializers,

@@ -2,9 +2,10 @@
 //! forms that runtimes are quicker at (see the pass `turned-convolutions`).
 
 use super::Window;
+use crate::onnx::attribute::ints;
 use crate::{
-    graph::{Dim, Expr, Type, emit},
-    ops::{Error, places},
+    ir::{Dim, Error, Expr, Type},
+    ops::places,
 };
 
 /// Every `step`-th element of a kernel along an axis, and the padding that they take.
@@ -58,7 +59,7 @@ impl Window {
         }
         let mut attributes = self.attributes(&self.before, &after, group);
         if output_padding.iter().any(|&n| n > 0) {
-            attributes.push(emit::ints("output_padding", &output_padding));
+            attributes.push(ints("output_padding", &output_padding));
         }
         let emitter = s.emitter();
         let mut out = emitter.emit("ConvTranspose", &[Some(s), Some(w)], attributes);

@@ -1,0 +1,9 @@
+//! From a graph to what is written behind its source, with the record of how it came about.
+
+mod export;
+mod names;
+mod record;
+
+pub use export::{Output, addition};
+pub(crate) use record::record;
+pub use record::{Record, source_of};

@@ -1,0 +1,124 @@
+//! What an explained model says of itself.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    compile::Summary,
+    onnx::{
+        Addition, Model,
+        schema::{ModelProto, StringStringEntryProto, TensorProto},
+    },
+    options::Options,
+};
+
+const PREFIX: &str = "abslrp.";
+
+/// The metadata of an explained model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The version that wrote it.
+    pub version: String,
+    /// How it is explained.
+    pub options: Options,
+    /// How many nodes, initializers, inputs and outputs were added.
+    pub added: [usize; 4],
+    /// The SHA-256 of the source without its tensor payloads, in hexadecimal.
+    pub source_sha256: String,
+}
+
+impl Record {
+    /// Reads the record of an explained model; `None` where there is none.
+    pub fn read(model: &Model) -> Option<Self> {
+        let get = |key: &str| model.metadata(&format!("{PREFIX}{key}"));
+        let mut added = get("added")?.split(' ').map(str::parse);
+        let mut next = || added.next()?.ok();
+        Some(Self {
+            version: get("version")?.into(),
+            options: serde_json::from_str(get("options")?).ok()?,
+            added: [next()?, next()?, next()?, next()?],
+            source_sha256: get("source_sha256")?.into(),
+        })
+    }
+}
+
+/// The entries that record an explanation.
+pub fn record(
+    model: &Model,
+    addition: &Addition,
+    summary: &Summary,
+    plan: &str,
+) -> Vec<StringStringEntryProto> {
+    let added = [
+        addition.nodes.len(),
+        addition.initializers.len(),
+        addition.inputs.len(),
+        addition.outputs.len(),
+    ];
+    let options = &summary.options;
+    let mut entries = vec![
+        ("version", env!("CARGO_PKG_VERSION").to_string()),
+        ("rule", options.rule_text()),
+        ("plan", plan.to_string()),
+        ("output", summary.output.clone()),
+        ("target", options.target.to_string()),
+        // Of plain fields, which cannot fail to be written.
+        ("options", serde_json::to_string(options).unwrap_or_default()),
+        ("added", added.map(|n| n.to_string()).join(" ")),
+        ("source_sha256", fingerprint(&model.proto)),
+    ];
+    if !summary.cut.is_empty() {
+        entries.push(("cut", summary.cut.join("\n")));
+    }
+    entries
+        .into_iter()
+        .map(|(key, value)| StringStringEntryProto {
+            key: Some(format!("{PREFIX}{key}")),
+            value: Some(value),
+        })
+        .collect()
+}
+
+/// The source of an explained model: what it is without what was added. `None` where the model does
+/// not hold what its record says, or holds another source.
+pub fn source_of(model: &Model) -> Option<ModelProto> {
+    let record = Record::read(model)?;
+    let mut source = (*model.proto).clone();
+    let graph = source.graph.as_mut()?;
+    let [nodes, initializers, inputs, outputs] = record.added;
+    graph.node.truncate(graph.node.len().checked_sub(nodes)?);
+    graph.initializer.truncate(graph.initializer.len().checked_sub(initializers)?);
+    graph.input.truncate(graph.input.len().checked_sub(inputs)?);
+    graph.output.truncate(graph.output.len().checked_sub(outputs)?);
+    source.metadata_props.retain(|entry| !entry.key().starts_with(PREFIX));
+    (fingerprint(&source) == record.source_sha256).then_some(source)
+}
+
+/// The SHA-256 of a model without its tensor payloads.
+fn fingerprint(model: &ModelProto) -> String {
+    let bare = |tensor: &TensorProto| TensorProto {
+        dims: tensor.dims.clone(),
+        data_type: tensor.data_type,
+        name: tensor.name.clone(),
+        raw_data: tensor.raw_data.as_ref().map(|_| Bytes::new()),
+        ..TensorProto::default()
+    };
+    let mut hash = Sha256::new();
+    let mut skeleton = model.clone();
+    if let Some(graph) = &mut skeleton.graph {
+        graph.initializer = graph.initializer.iter().map(bare).collect();
+        let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+        for tensor in attributes.filter_map(|a| a.t.as_mut()) {
+            *tensor = bare(tensor);
+        }
+    }
+    hash.update(skeleton.encode_to_vec());
+    let mut hex = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

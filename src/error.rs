@@ -1,0 +1,135 @@
+//! What can keep a graph from being explained.
+
+use crate::{
+    front,
+    ir::{self, Graph, NodeIndex},
+};
+
+/// A node and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("node '{node}' ({operator}, opset {opset}): {source}")]
+pub struct Problem {
+    /// The node.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// The imported operator set.
+    pub opset: i64,
+    /// What is wrong.
+    pub source: ir::Error,
+}
+
+impl Problem {
+    pub(super) fn new(graph: &Graph, node: NodeIndex, source: ir::Error) -> Self {
+        Self {
+            node: graph.label(node).into(),
+            operator: graph.view(node).operator_name(),
+            opset: graph.opset(),
+            source,
+        }
+    }
+}
+
+/// What can keep a graph from being explained.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The graph is not valid.
+    #[error(transparent)]
+    Graph(#[from] front::Error),
+    /// The graph has no output.
+    #[error("the graph has no output to explain; name a tensor with --output")]
+    NoOutput,
+    /// A name on the command line is no tensor of the graph.
+    #[error("{option}: there is no tensor '{name}'; there is {candidates}")]
+    NoSuchTensor {
+        /// The option.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// What could have been meant.
+        candidates: String,
+    },
+    /// Integers cannot be explained.
+    #[error(
+        "'{name}' holds no floating-point numbers; choose a tensor that does with --output: {candidates}"
+    )]
+    NotFloating {
+        /// The tensor.
+        name: String,
+        /// The outputs that can be explained.
+        candidates: String,
+    },
+    /// The class does not exist.
+    #[error("--target {index}: there are only {count} classes, counted from 0")]
+    NoSuchClass {
+        /// The class.
+        index: i64,
+        /// How many there are.
+        count: i64,
+    },
+    /// Targets are per sample, and classes lie along the samples' axis.
+    #[error(
+        "--target input names one class per sample, but --class-axis {axis} is the axis of the samples"
+    )]
+    TargetPerSample {
+        /// The axis.
+        axis: usize,
+    },
+    /// What is asked for is about one class.
+    #[error("{what} is about one class at a time: choose with --target argmax, an index, or input")]
+    NeedsTarget {
+        /// What is asked for.
+        what: String,
+    },
+    /// A match of a composite fits no unit.
+    #[error("the match '{what}' of the composite fits no layer; there is {near}")]
+    NoMatch {
+        /// The match.
+        what: String,
+        /// What it might have meant.
+        near: String,
+    },
+    /// The target cannot be selected.
+    #[error("the explained tensor '{name}': {source}")]
+    Target {
+        /// The tensor.
+        name: String,
+        /// Why not.
+        source: ir::Error,
+    },
+    /// A name that is to be added is there already.
+    #[error("the name '{name}' is taken: the model may be explained already; compile the original")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A node in the way has no rule.
+    #[error("{first}{}", if *more == 0 { String::new() } else { format!(" (and {more} more: see `abslrp inspect`)") })]
+    Unsupported {
+        /// The first.
+        first: Problem,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Relevance cannot cross a unit.
+    #[error(transparent)]
+    Unit(Problem),
+    /// Nothing to emit.
+    #[error(
+        "no relevance of '{name}' reaches an input: {places}; choose another tensor with --output"
+    )]
+    Unreachable {
+        /// The explained tensor.
+        name: String,
+        /// Where it ends.
+        places: String,
+    },
+    /// A value gets no relevance.
+    #[error(
+        "--relevance-of {name}: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)"
+    )]
+    NoRelevance {
+        /// The tensor.
+        name: String,
+    },
+}

@@ -1,0 +1,47 @@
+//! What can be wrong with the graph of a decodable model.
+
+use crate::ir;
+
+/// What can be wrong with the graph of a decodable model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A node reads a value that nothing produces, or only a later node in a circle with it.
+    #[error(
+        "node '{node}' ({operator}, opset {opset}): its input '{input}' is produced {how}; the \
+         model is invalid: check it with `onnx.checker.check_model`"
+    )]
+    Dangling {
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// The imported operator set.
+        opset: i64,
+        /// The name it reads.
+        input: String,
+        /// By nothing, or in a cycle.
+        how: &'static str,
+    },
+    /// A name is given twice, or to nothing.
+    #[error(
+        "the value '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
+    Value {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A node contradicts its operator's definition.
+    #[error("node '{node}' ({operator}, opset {opset}): {source}")]
+    Node {
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// The imported operator set.
+        opset: i64,
+        /// What is wrong.
+        source: ir::Error,
+    },
+}

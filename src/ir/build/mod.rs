@@ -1,0 +1,234 @@
+//! The emission builder: formulas in Rust, nodes in the graph.
+//!
+//! An [`Expr`] is a `Copy` handle on a value of the graph under construction. Arithmetic on handles
+//! appends nodes, so that backward code reads like its formula:
+//!
+//! ```text
+//! let s = r * y.sign() / (y + epsilon);
+//! x * conv.adjoint(s)
+//! ```
+//!
+//! What changed between operator sets is known here and nowhere else: callers say `sum(axes)`, and
+//! the builder writes an attribute before opset 13 and an operand after.
+
+mod expr;
+mod index;
+mod layout;
+mod math;
+mod reduce;
+
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+
+pub use expr::Expr;
+
+use super::{Dim, Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value};
+use crate::onnx::{
+    DataType,
+    schema::{AttributeProto, TensorProto},
+};
+
+/// Element type, shape and raw data: what makes two constants equal.
+type Contents = (i32, Vec<i64>, Vec<u8>);
+
+/// How a formula is written where there are several ways that mean the same. By default, to the
+/// letter; passes choose what runtimes are quicker at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct Style {
+    /// Signs and selections by multiplication with masks.
+    pub masks: bool,
+    /// Quotients without a pole beside 0.
+    pub smooth_poles: bool,
+    /// Input gradients of convolutions of step 1 as convolutions.
+    pub turned_convolutions: bool,
+    /// The elements of a pool's windows taken apart by splits and slices.
+    pub split_windows: bool,
+    /// Relevance as a product that is multiplied out when somebody asks for it.
+    pub cofactors: bool,
+}
+
+/// Appends nodes to a copy of a source graph.
+#[derive(Debug)]
+pub struct Emitter {
+    style: Style,
+    graph: RefCell<Graph>,
+    scope: RefCell<Arc<str>>,
+    constants: RefCell<BTreeMap<Contents, Value>>,
+    real: RefCell<BTreeMap<Value, Value>>,
+    error: RefCell<Option<Error>>,
+}
+
+impl Emitter {
+    /// A builder behind `source`.
+    pub fn new(source: &Graph) -> Self {
+        Self::styled(source, Style::default())
+    }
+
+    /// A builder behind `source` that writes in a style.
+    pub fn styled(source: &Graph, style: Style) -> Self {
+        Self {
+            style,
+            graph: RefCell::new(source.clone()),
+            scope: RefCell::new(Arc::from("")),
+            constants: RefCell::default(),
+            real: RefCell::default(),
+            error: RefCell::default(),
+        }
+    }
+
+    /// The graph with all that was appended.
+    pub fn finish(self) -> Graph {
+        self.graph.into_inner()
+    }
+
+    /// Names the source node that what follows is for.
+    pub fn enter(&self, scope: &str) {
+        *self.scope.borrow_mut() = Arc::from(scope);
+    }
+
+    /// What went wrong since this was last asked. Arithmetic cannot return a `Result`, so the
+    /// sweep asks after every unit.
+    pub fn check(&self) -> Result<(), Error> {
+        self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    /// How formulas are written.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// The operator set that nodes are written for.
+    pub fn opset(&self) -> i64 {
+        self.graph.borrow().opset
+    }
+
+    /// A handle on a value of the source.
+    pub fn value(&self, value: Value) -> Expr<'_> {
+        let value = self.graph.borrow().given(value);
+        self.expr(value)
+    }
+
+    pub(super) fn expr(&self, value: Value) -> Expr<'_> {
+        Expr { emitter: self, value }
+    }
+
+    /// A source value in the precision that relevance is computed in: float16, bfloat16 and
+    /// integers are cast to float32, once.
+    pub fn real(&self, value: Value) -> Expr<'_> {
+        let elem = self.graph.borrow().ty(value).relevance();
+        if let Some(&cast) = self.real.borrow().get(&value) {
+            return self.expr(cast);
+        }
+        let cast = self.value(value).cast(elem);
+        self.real.borrow_mut().insert(value, cast.value);
+        cast
+    }
+
+    /// A node with one output that matters.
+    pub fn emit<'e>(
+        &'e self,
+        op_type: &'static str,
+        inputs: &[Option<Expr<'e>>],
+        attributes: Vec<AttributeProto>,
+    ) -> Expr<'e> {
+        let node = self.node(op_type, inputs, attributes, 1);
+        self.expr(Value { node, slot: 0 })
+    }
+
+    fn node<'e>(
+        &'e self,
+        op_type: &'static str,
+        inputs: &[Option<Expr<'e>>],
+        attributes: Vec<AttributeProto>,
+        outputs: usize,
+    ) -> NodeIndex {
+        let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
+        let scope = self.scope.borrow().clone();
+        let emitted = Emitted { op_type: op_type.into(), attributes, scope, role: None };
+        let mut graph = self.graph.borrow_mut();
+        let facts = vec![Facts::named(""); outputs];
+        let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], facts);
+        if let Err(error) = graph.infer(node) {
+            self.error.borrow_mut().get_or_insert(error);
+        }
+        node
+    }
+
+    /// A constant, shared with equal ones.
+    pub fn constant(&self, tensor: TensorProto) -> Expr<'_> {
+        let raw = tensor.raw_data.as_deref().unwrap_or_default().to_vec();
+        let key = (tensor.data_type(), tensor.dims.clone(), raw);
+        if let Some(&value) = self.constants.borrow().get(&key) {
+            return self.expr(value);
+        }
+        let mut graph = self.graph.borrow_mut();
+        let mut facts = Facts::named("");
+        facts.ty = Type::new(
+            DataType::try_from(tensor.data_type()).unwrap_or_default(),
+            tensor.dims.iter().map(|&d| Dim::Known(d)).collect(),
+        );
+        facts.ints = super::graph::small_ints(&tensor, &graph.external);
+        let node = graph.append(Origin::NewConstant(Box::new(tensor)), &[], &[], vec![facts]);
+        let value = Value { node, slot: 0 };
+        self.constants.borrow_mut().insert(key, value);
+        self.expr(value)
+    }
+
+    /// A scalar of element type `elem`.
+    pub fn scalar(&self, elem: DataType, value: f64) -> Expr<'_> {
+        self.constant(TensorProto::of_floats(elem, &[], &[value]))
+    }
+
+    /// A tensor of zeros in the shape of `like`.
+    pub fn zeros_like<'e>(&'e self, elem: DataType, like: Expr<'e>) -> Expr<'e> {
+        self.scalar(elem, 0.0).expand_like(like)
+    }
+
+    /// A list of numbers.
+    pub fn floats(&self, elem: DataType, values: &[f64]) -> Expr<'_> {
+        self.constant(TensorProto::of_floats(elem, &[values.len()], values))
+    }
+
+    /// A list of zeros.
+    pub fn zeros(&self, elem: DataType, count: usize) -> Expr<'_> {
+        self.constant(TensorProto::of_floats(elem, &[count], &vec![0.0; count]))
+    }
+
+    /// A number repeated in a shape. Written as a node, so that a file does not grow by its size.
+    pub fn filled(&self, elem: DataType, value: f64, shape: &[i64]) -> Expr<'_> {
+        self.emit("Expand", &[Some(self.scalar(elem, value)), Some(self.ints(shape))], vec![])
+    }
+
+    /// A list of integers.
+    pub fn ints(&self, values: &[i64]) -> Expr<'_> {
+        self.constant(TensorProto::of_ints(&[values.len()], values))
+    }
+
+    /// Adds a graph input.
+    pub fn input(&self, name: &str, ty: Type) -> Expr<'_> {
+        let facts = Facts { ty, ..Facts::named(name) };
+        let node = self.graph.borrow_mut().append(Origin::NewInput, &[], &[], vec![facts]);
+        self.expr(Value { node, slot: 0 })
+    }
+
+    /// The numbers 0, 1, … along an axis of `like`, in a shape that broadcasts against it.
+    pub fn positions<'e>(&'e self, like: Expr<'e>, axis: usize) -> Result<Expr<'e>, Error> {
+        let ty = like.ty();
+        let rank = ty.rank().ok_or(Error::Unknown { what: "the rank".into() })?;
+        let mut shape = vec![1; rank];
+        if let Some(Dim::Known(n)) = ty.dim(axis) {
+            shape[axis] = n as usize;
+            let values: Vec<i64> = (0..n).collect();
+            return Ok(self.constant(TensorProto::of_ints(&shape, &values)));
+        }
+        if self.opset() < 11 {
+            return Err(Error::Opset { what: "counting along an axis of unknown size", since: 11 });
+        }
+        let scalar = |n| Some(self.constant(TensorProto::of_ints(&[], &[n])));
+        let size = like.size(axis).reshape(&[]);
+        let range = self.emit("Range", &[scalar(0), Some(size), scalar(1)], vec![]);
+        let mut target: Vec<_> = shape.iter().map(|&n| n as i64).collect();
+        target[axis] = -1;
+        Ok(range.reshape(&target))
+    }
+}

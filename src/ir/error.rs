@@ -1,0 +1,62 @@
+//! What can be wrong with a use of an operator.
+
+/// What can be wrong with a use of an operator, or be missing to differentiate it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// An attribute is not what the operator's definition says.
+    #[error(
+        "attribute '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// An operand is not what the operator's definition says.
+    #[error(
+        "operand {operand} {what}; the model is invalid: check it with `onnx.checker.check_model`"
+    )]
+    Operand {
+        /// Its place.
+        operand: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// Shapes or types contradict each other.
+    #[error(
+        "{what}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`"
+    )]
+    Shapes {
+        /// The contradiction.
+        what: String,
+    },
+    /// Something that has to be known at compile time is not.
+    #[error(
+        "{what} is not known; fix it in the file, with \
+         `onnxruntime.tools.symbolic_shape_infer` or by exporting with static sizes"
+    )]
+    Unknown {
+        /// What.
+        what: String,
+    },
+    /// The source's operator set has no way to write it.
+    #[error(
+        "{what} takes opset {since}; convert the model with \
+         `onnx.version_converter.convert_version(model, {since})`"
+    )]
+    Opset {
+        /// What.
+        what: &'static str,
+        /// The operator set that has it.
+        since: i64,
+    },
+    /// A form of the operator that has no rule.
+    #[error(
+        "{what} cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop"
+    )]
+    Unsupported {
+        /// The form.
+        what: String,
+    },
+}

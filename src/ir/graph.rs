@@ -1,0 +1,313 @@
+//! The graph.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
+
+use super::{
+    Dim, Error, Facts, NodeIndex, Origin, Range, Type, Value, View,
+    node::{Node, Slots},
+};
+use crate::onnx::{
+    DataType, External, Tensor,
+    schema::{ModelProto, NodeProto, TensorProto},
+};
+
+/// The graph.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub(crate) source: Arc<ModelProto>,
+    pub(crate) external: External,
+    pub(crate) opset: i64,
+    pub(crate) dag: DiGraph<Node, Slots>,
+    pub(crate) names: BTreeMap<String, Value>,
+    pub(crate) symbols: Vec<Option<String>>,
+    /// The results of bodies, and what the calls give in their place.
+    pub(crate) given: BTreeMap<Value, Value>,
+}
+
+impl Graph {
+    /// The imported version of `ai.onnx`.
+    pub fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    /// The source's IR version.
+    pub fn ir_version(&self) -> i64 {
+        self.source.ir_version()
+    }
+
+    /// The source's message.
+    pub fn source(&self) -> &ModelProto {
+        &self.source
+    }
+
+    /// All nodes, in execution order.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeIndex> + ExactSizeIterator + use<> {
+        self.dag.node_indices()
+    }
+
+    /// Where a node comes from.
+    pub fn origin(&self, node: NodeIndex) -> &Origin {
+        &self.dag[node].origin
+    }
+
+    /// Whether a node computes what the source says, by itself or in a body it calls.
+    pub fn is_source(&self, node: NodeIndex) -> bool {
+        matches!(self.dag[node].origin, Origin::Source(_) | Origin::Body(_))
+    }
+
+    /// What is read for a value: where a body's result is a call's, the call's, which is there.
+    pub(super) fn given(&self, value: Value) -> Value {
+        self.given.get(&value).copied().unwrap_or(value)
+    }
+
+    /// The message of a node of the source.
+    pub fn proto(&self, node: NodeIndex) -> Option<&NodeProto> {
+        match self.dag[node].origin {
+            Origin::Source(i) => self.source.graph.as_ref().and_then(|g| g.node.get(i)),
+            _ => None,
+        }
+    }
+
+    /// A node seen as a call of its operator.
+    pub fn view(&self, node: NodeIndex) -> View<'_> {
+        View::new(self, node)
+    }
+
+    /// The operands of a node by place; `None` where an optional one is left out.
+    pub fn inputs(&self, node: NodeIndex) -> Vec<Option<Value>> {
+        let mut inputs = vec![None; self.dag[node].arity as usize];
+        for edge in self.dag.edges_directed(node, Direction::Incoming) {
+            // A captured value is an edge to a slot beyond the declared ones.
+            if let Some(input) = inputs.get_mut(edge.weight().to as usize) {
+                *input = Some(Value { node: edge.source(), slot: edge.weight().from });
+            }
+        }
+        inputs
+    }
+
+    /// Everything a node reads, what its subgraphs capture included.
+    pub fn reads(&self, node: NodeIndex) -> impl Iterator<Item = Value> + '_ {
+        let edges = self.dag.edges_directed(node, Direction::Incoming);
+        edges.map(|edge| Value { node: edge.source(), slot: edge.weight().from })
+    }
+
+    /// The nodes that read the data of a value, once per operand: not those that ask for its shape or
+    /// type alone.
+    pub fn readers(&self, value: Value) -> impl Iterator<Item = NodeIndex> + '_ {
+        let edges = self.dag.edges_directed(value.node, Direction::Outgoing);
+        let readers = edges.filter(move |edge| edge.weight().from == value.slot);
+        let readers = readers.map(|edge| edge.target());
+        readers.filter(|&node| self.outputs(node).any(|v| self.is_active(v)))
+    }
+
+    /// The values a node produces.
+    pub fn outputs(&self, node: NodeIndex) -> impl Iterator<Item = Value> + use<> {
+        (0..self.dag[node].outputs.len() as u32).map(move |slot| Value { node, slot })
+    }
+
+    /// What is known about a value.
+    pub fn facts(&self, value: Value) -> &Facts {
+        // Values are made by this graph only, for slots that exist.
+        &self.dag[value.node].outputs[value.slot as usize]
+    }
+
+    /// The name of a value in the source.
+    pub fn name(&self, value: Value) -> &str {
+        &self.facts(value).name
+    }
+
+    /// The type of a value.
+    pub fn ty(&self, value: Value) -> &Type {
+        &self.facts(value).ty
+    }
+
+    /// Whether a value depends on an input's data.
+    pub fn is_active(&self, value: Value) -> bool {
+        self.facts(value).active
+    }
+
+    /// The value of that name in the source.
+    pub fn by_name(&self, name: &str) -> Option<Value> {
+        self.names.get(name).copied()
+    }
+
+    /// The graph inputs of the source that are activations, in order.
+    pub fn activations(&self) -> impl Iterator<Item = Value> + '_ {
+        let inputs = self.nodes().filter(|&n| matches!(self.dag[n].origin, Origin::Input));
+        inputs.map(|node| Value { node, slot: 0 })
+    }
+
+    /// The graph outputs of the source, in order.
+    pub fn results(&self) -> impl Iterator<Item = Value> + '_ {
+        let outputs = self.source.graph.iter().flat_map(|g| &g.output);
+        outputs.filter_map(|output| self.by_name(output.name()))
+    }
+
+    /// How messages call a node: by its name, or by its first output where it has none.
+    pub fn label(&self, node: NodeIndex) -> &str {
+        match (self.proto(node), &self.dag[node].origin) {
+            (Some(proto), _) if !proto.name().is_empty() => proto.name(),
+            (_, Origin::Body(emitted)) => &emitted.scope,
+            _ => self.dag[node].outputs.first().map_or("", |facts| facts.name.as_str()),
+        }
+    }
+
+    /// The tensor behind a value, if it is an initializer or a `Constant`.
+    pub fn tensor(&self, value: Value) -> Option<&TensorProto> {
+        match &self.dag[value.node].origin {
+            Origin::Initializer(Some(i)) => self.source.graph.as_ref()?.initializer.get(*i),
+            Origin::NewConstant(tensor) => Some(tensor),
+            Origin::Source(_) | Origin::Body(_)
+                if self.view(value.node).op_type() == "Constant" =>
+            {
+                self.view(value.node).attribute("value").and_then(|a| a.t.as_ref())
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of a constant of one number.
+    pub fn constant(&self, value: Value) -> Option<f64> {
+        if let Some(tensor) = self.tensor(value) {
+            let tensor = Tensor::new(tensor, &self.external);
+            let ints = || Some(tensor.ints()?.into_iter().map(|n| n as f64).collect());
+            return match tensor.floats().or_else(ints)?.as_slice() {
+                &[number] => Some(number),
+                _ => None,
+            };
+        }
+        let view = self.view(value.node);
+        match view.op_type() {
+            "Constant" => Some(view.attribute("value_float")?.f?.into()),
+            "Identity" | "Cast" | "CastLike" | "Unsqueeze" | "Reshape" => view.constant_float(0),
+            _ => None,
+        }
+    }
+
+    /// The multiply-adds of the products of all nodes, with unknown sizes counted as 1.
+    pub fn multiply_adds(&self) -> f64 {
+        let views = self.nodes().map(|node| self.view(node));
+        views.filter_map(|view| Some(view.operator()?.multiply_adds(view))).sum()
+    }
+
+    /// A type as text: `f32[batch, 3, ?]`.
+    pub fn type_text(&self, ty: &Type) -> String {
+        let shape = ty.shape.as_ref().map_or("[…]".into(), |dims| self.shape_text(dims));
+        format!("{}{shape}", ty.elem.short_name())
+    }
+
+    /// A shape as text.
+    pub fn shape_text(&self, dims: &[Dim]) -> String {
+        let dim = |dim: &Dim| match dim {
+            Dim::Known(n) => n.to_string(),
+            Dim::Symbol(s) => self.symbol(*s).unwrap_or("?").to_string(),
+            Dim::Unknown => "?".into(),
+        };
+        format!("[{}]", dims.iter().map(dim).collect::<Vec<_>>().join(", "))
+    }
+
+    /// The files that hold the source's external tensors.
+    pub fn external(&self) -> &External {
+        &self.external
+    }
+
+    /// The name of a symbolic size, if the source gives it one.
+    pub fn symbol(&self, symbol: u32) -> Option<&str> {
+        self.symbols.get(symbol as usize)?.as_deref()
+    }
+
+    /// A size that nothing is known about.
+    pub(crate) fn fresh(&mut self) -> Dim {
+        self.symbols.push(None);
+        Dim::Symbol(self.symbols.len() as u32 - 1)
+    }
+
+    /// What is known of a constant.
+    pub(crate) fn constant_facts(&self, tensor: &TensorProto) -> Facts {
+        let elem = DataType::try_from(tensor.data_type()).unwrap_or_default();
+        let shape = tensor.dims.iter().map(|&d| Dim::Known(d)).collect();
+        let view = Tensor::new(tensor, &self.external);
+        Facts {
+            ty: Type::new(elem, shape),
+            ints: small_ints(tensor, &self.external),
+            non_negative: view.floats().is_some_and(|values| values.iter().all(|v| *v >= 0.0)),
+            infinite: view.is_infinite(),
+            ..Facts::named("")
+        }
+    }
+
+    /// Appends a node and infers what can be said of its outputs.
+    pub(crate) fn append(
+        &mut self,
+        origin: Origin,
+        inputs: &[Option<Value>],
+        captured: &[Value],
+        outputs: Vec<Facts>,
+    ) -> NodeIndex {
+        let arity = inputs.len() as u32;
+        let node = self.dag.add_node(Node { origin, arity, outputs });
+        let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
+        let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));
+        for (to, value) in operands.chain(captured) {
+            self.dag.add_edge(value.node, node, Slots { from: value.slot, to: to as u32 });
+        }
+        node
+    }
+
+    /// Fills in what the operator of a node that was just appended says about its outputs.
+    pub(crate) fn infer(&mut self, node: NodeIndex) -> Result<(), Error> {
+        let view = self.view(node);
+        let active = view.operator().map_or_else(
+            || self.reads(node).any(|v| self.is_active(v)),
+            |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),
+        );
+        let infinite = self.reads(node).any(|v| self.facts(v).infinite);
+        let (types, ints, non_negative, infinite) = match view.operator() {
+            None => (Vec::new(), None, false, infinite),
+            Some(op) => {
+                let types = match op.infer(view) {
+                    Err(Error::Unknown { .. }) => Vec::new(),
+                    types => types?,
+                };
+                let ints = op.fold(view).filter(|ints| ints.len() <= 64);
+                let non_negative = match op.range(view) {
+                    Range::Any => false,
+                    Range::NonNegative => true,
+                    Range::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
+                };
+                (types, ints, non_negative, op.is_infinite(view, infinite))
+            }
+        };
+        for slot in 0..self.dag[node].outputs.len() {
+            let inferred = types.get(slot).cloned().unwrap_or_default();
+            let ty = self.settle(inferred);
+            let facts = &mut self.dag[node].outputs[slot];
+            facts.active = active;
+            facts.ty = ty;
+            facts.non_negative = non_negative;
+            facts.infinite = infinite;
+            if slot == 0 {
+                facts.ints.clone_from(&ints);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every unknown size of a type a symbol of its own.
+    pub(crate) fn settle(&mut self, mut ty: Type) -> Type {
+        for dim in ty.shape.iter_mut().flatten() {
+            if *dim == Dim::Unknown {
+                *dim = self.fresh();
+            }
+        }
+        ty
+    }
+}
+
+/// The elements of a small integer tensor.
+pub(super) fn small_ints(tensor: &TensorProto, external: &External) -> Option<Vec<Dim>> {
+    let ints = Tensor::new(tensor, external).ints()?;
+    (ints.len() <= 64).then(|| ints.into_iter().map(Dim::Known).collect())
+}

@@ -1,0 +1,35 @@
+//! What is known of a model: a petgraph `DiGraph` whose index order is execution order.
+//!
+//! Source nodes come first, in the order of the file (or, where a file is not sorted, in the
+//! nearest order that is); what the compiler emits follows. The graph is append-only: nothing is
+//! removed or re-pointed, and a pass that wants a smaller graph builds a fresh one. A value is a
+//! node and an output slot; an edge carries the slots at both of its ends, so that `x·x` is two
+//! edges and operands keep their places.
+//!
+//! Everything known about a value — element type, shape, small integer contents, whether it
+//! depends on an input, whether it can be negative — is inferred once, when its node is appended.
+//! What an operator has to say for that is the trait [`Operator`].
+
+pub mod build;
+mod call;
+mod error;
+mod graph;
+mod linear;
+mod node;
+mod operator;
+mod rebuild;
+mod types;
+mod view;
+
+pub use build::{Emitter, Expr, Style};
+pub use call::{Call, Group};
+pub use error::Error;
+pub use graph::Graph;
+pub use linear::{Affine, Constants, Linear};
+pub use node::{Emitted, Facts, Origin, Value};
+pub use operator::{Degree, Kind, Operator, Range, Role};
+pub use rebuild::Verdict;
+pub use types::{Dim, Type, broadcast};
+pub use view::{View, axis};
+
+pub use petgraph::graph::NodeIndex;

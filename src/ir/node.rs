@@ -1,0 +1,88 @@
+//! Nodes and values, and what is known of them.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{Dim, NodeIndex, Type};
+use crate::onnx::schema::{AttributeProto, TensorProto};
+
+/// An output of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value {
+    /// The node.
+    pub node: NodeIndex,
+    /// Which of its outputs.
+    pub slot: u32,
+}
+
+/// An edge's ends: output slot of the producer, input slot of the consumer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slots {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+/// Where a node comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A graph input of the source that no initializer stands behind.
+    Input,
+    /// An initializer of the source; `None` for a sparse one.
+    Initializer(Option<usize>),
+    /// The n-th node of the source.
+    Source(usize),
+    /// A graph input added by the compiler.
+    NewInput,
+    /// A constant added by the compiler.
+    NewConstant(Box<TensorProto>),
+    /// A node added by the compiler.
+    New(Box<Emitted>),
+    /// A node of a body that the source calls: of a function, a fused operator or a chosen branch.
+    /// It stands before the call, whose results its own are.
+    Body(Box<Emitted>),
+}
+
+/// A node added by the compiler, named when it is exported.
+#[derive(Debug, Clone)]
+pub struct Emitted {
+    /// The `ai.onnx` operator.
+    pub op_type: Cow<'static, str>,
+    /// Its attributes.
+    pub attributes: Vec<AttributeProto>,
+    /// The source node it serves.
+    pub scope: Arc<str>,
+    /// What it is in the formula, where that says more than the operator does.
+    pub role: Option<&'static str>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) origin: Origin,
+    /// Declared inputs, empty ones included; edges beyond are captured by subgraphs.
+    pub(crate) arity: u32,
+    pub(crate) outputs: Vec<Facts>,
+}
+
+/// What is known about a value.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its name in the source; empty for what the compiler adds.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// Its elements in order, for small integer tensors that follow from constants and shapes.
+    pub ints: Option<Vec<Dim>>,
+    /// Whether it depends on the data of an input: whether it is an activation.
+    pub active: bool,
+    /// Whether it is known not to be negative.
+    pub non_negative: bool,
+    /// Whether elements may be infinite by a constant's choice, as those of attention masks are.
+    pub infinite: bool,
+}
+
+impl Facts {
+    /// Nothing but a name.
+    pub(crate) fn named(name: &str) -> Self {
+        let (name, ty) = (name.to_string(), Type::default());
+        Self { name, ty, ints: None, active: false, non_negative: false, infinite: false }
+    }
+}

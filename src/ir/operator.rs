@@ -1,0 +1,243 @@
+//! The words in which an operator says what it is: the trait that every file in `ops` implements, and
+//! what its methods return.
+
+use super::{Affine, Call, Constants, Dim, Error, Expr, Linear, Type, Value, View};
+
+/// What kind of operation a node is, which is all that a rule asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A layer with weights.
+    Weighted,
+    /// A normalisation by statistics.
+    Normalisation,
+    /// An elementwise nonlinearity.
+    Activation,
+    /// A sum or mean of activations: average pools, additions, reductions.
+    Sum,
+    /// A selection of the largest: max pools.
+    Max,
+    /// Exponentials over their sum.
+    Softmax,
+    /// Any other function of activations without weights.
+    Leaf,
+    /// Bilinear in two activations.
+    Product,
+    /// One activation over another.
+    Quotient,
+    /// An activation scaled or shifted by constants.
+    Affine,
+    /// Elements go elsewhere, unchanged.
+    Movement,
+    /// Parts of a constant, fetched by integer activations.
+    Embedding,
+    /// Nothing flows: the output does not change with small changes of the operands.
+    Stop,
+}
+
+impl Kind {
+    /// The kind's name, for tables and summaries.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weighted => "weighted",
+            Self::Normalisation => "normalisation",
+            Self::Activation => "activation",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Softmax => "softmax",
+            Self::Leaf => "leaf",
+            Self::Product => "product",
+            Self::Quotient => "quotient",
+            Self::Affine => "affine",
+            Self::Movement => "movement",
+            Self::Embedding => "embedding",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// What is known of the sign of an operator's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Nothing.
+    Any,
+    /// It is never negative.
+    NonNegative,
+    /// It is not negative where no operand is.
+    AsOperands,
+}
+
+/// What a constant operand of a weighted operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It multiplies the activation.
+    Weight,
+    /// It is added.
+    Bias,
+}
+
+/// An operator, or a family of operators that differ in a word.
+pub trait Operator: Sync {
+    /// Its names in `ai.onnx`.
+    fn names(&self) -> &[&'static str];
+
+    /// The operator set that a name came with; 9, the first that is read, for all before.
+    fn since(&self, _name: &str) -> i64 {
+        9
+    }
+
+    /// The types of its outputs, as far as those of the operands tell; also the place where a
+    /// node that contradicts the operator's definition is refused.
+    fn infer(&self, node: View) -> Result<Vec<Type>, Error>;
+
+    /// What kind of operation the node is.
+    fn kind(&self, node: View) -> Result<Kind, Error>;
+
+    /// Whether relevance can flow to an operand (and not only through its shape or as an index).
+    fn flows(&self, _node: View, _operand: usize) -> bool {
+        true
+    }
+
+    /// Whether the output depends on the operands' data, not on their shapes or types alone.
+    fn depends(&self, _node: View) -> bool {
+        true
+    }
+
+    /// The elements of an integer output in order, as far as constants and shapes tell.
+    fn fold(&self, _node: View) -> Option<Vec<Dim>> {
+        None
+    }
+
+    /// The sign of the output.
+    fn range(&self, _node: View) -> Range {
+        Range::Any
+    }
+
+    /// Whether elements of the output may be infinite, if those of an operand may.
+    fn is_infinite(&self, _node: View, operand: bool) -> bool {
+        operand
+    }
+
+    /// Whether a movement gives every element of the result a single origin, or none.
+    fn copies(&self, _node: View) -> bool {
+        true
+    }
+
+    /// The multiply-adds of a product, with unknown sizes counted as 1; 0 for what reads and writes
+    /// more than it computes.
+    fn multiply_adds(&self, _node: View) -> f64 {
+        0.0
+    }
+
+    /// What a constant operand of a weighted operation or a normalisation is, if a parameter.
+    fn role(&self, _operand: usize) -> Option<Role> {
+        Some(Role::Weight)
+    }
+
+    /// How an elementwise function is homogeneous (Euler), so that `x ⊙ Jᵀ s` is read off `y`.
+    fn degree(&self, _node: View) -> Option<Degree> {
+        None
+    }
+
+    /// For a product with weights: how per-feature constants fold into it.
+    fn linear(&self) -> Option<&dyn Linear> {
+        None
+    }
+
+    /// How the constants lie of a node that shifts or scales its one activation by constants;
+    /// `None` for any other node, `c / x` among them.
+    fn constants(&self, _node: View) -> Option<Constants> {
+        None
+    }
+
+    /// What such a node does to its activation `x`.
+    fn affine<'e>(&self, _call: &Call<'_, 'e>, _x: Value) -> Result<Affine<'e>, Error> {
+        Ok(Affine { scale: None, shift: None })
+    }
+
+    /// The operation on the operands of `call`: the same node, unless an operator has operands that
+    /// ONNX does not know.
+    fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        call.repeat()
+    }
+
+    /// A constant result written otherwise, where another reader of it would keep a runtime from
+    /// fusing the node with what follows.
+    fn written_out<'e>(&self, _call: &Call<'_, 'e>) -> Option<Expr<'e>> {
+        None
+    }
+
+    /// `(∂y/∂x)ᵀ s` for the operand `wrt`, in its shape. `s` is in the shape of the output.
+    /// An operator that relevance never crosses has none.
+    fn adjoint<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        _wrt: usize,
+        _s: Expr<'e>,
+    ) -> Result<Expr<'e>, Error> {
+        Err(Error::Unsupported { what: format!("a derivative of {}", call.node.op_type()) })
+    }
+
+    /// Whether relevance of outputs behind the first can be brought back.
+    fn has_several_outputs(&self) -> bool {
+        false
+    }
+
+    /// `Σ_j (∂y_j/∂x)ᵀ s_j` for an operator of several outputs.
+    fn adjoint_of_all<'e>(
+        &self,
+        call: &Call<'_, 'e>,
+        wrt: usize,
+        s: &[Option<Expr<'e>>],
+    ) -> Result<Expr<'e>, Error> {
+        match s.first() {
+            Some(&Some(s)) => self.adjoint(call, wrt, s),
+            _ => Err(Error::Unsupported { what: "relevance of an output but the first".into() }),
+        }
+    }
+}
+
+/// `x f′(x) = (p + α (x − f(x))) f(x)` between bounds of `f(x)`, and 0 at them and beyond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Degree {
+    /// `p`: what a homogeneous function has, like `ReLU` and its kin.
+    pub factor: f64,
+    /// `α`: what `x · sigmoid(α x)` has besides.
+    pub gate: f64,
+    /// The lower bound.
+    pub above: Option<f64>,
+    /// The upper bound.
+    pub below: Option<f64>,
+}
+
+impl Degree {
+    /// Of a function that is homogeneous everywhere.
+    pub const fn of(factor: f64) -> Self {
+        Self { factor, gate: 0.0, above: None, below: None }
+    }
+
+    /// Of `x · sigmoid(α x)`.
+    pub const fn gated(alpha: f64) -> Self {
+        Self { gate: alpha, ..Self::of(1.0) }
+    }
+
+    /// What `y ⊙ s` is multiplied by to be `x ⊙ Jᵀ s`, times `s`.
+    pub fn times<'e>(self, call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let y = call.y();
+        let differs = |a: f64, b: f64| (a - b).abs() > 0.0;
+        let mut s = match self.factor {
+            _ if differs(self.gate, 0.0) => {
+                let excess = call.x(0)? - y;
+                let excess = if differs(self.gate, 1.0) { excess * self.gate } else { excess };
+                s * (excess + self.factor)
+            }
+            factor if differs(factor, 1.0) => s * factor,
+            _ => s,
+        };
+        if let Some(bound) = self.below {
+            s = s * y.is_below(bound);
+        }
+        // Where `y` is 0, so is the product.
+        let low = self.above.filter(|&bound| differs(bound, 0.0));
+        Ok(low.map_or(s, |bound| s * y.is_above(bound)))
+    }
+}

@@ -1,0 +1,75 @@
+//! Fresh graphs from old ones: how passes work on a graph that is append-only.
+
+use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
+
+use super::{
+    Graph, NodeIndex, Origin, Value,
+    node::{Node, Slots},
+};
+use crate::onnx::schema::TensorProto;
+
+/// What becomes of a node that the compiler added.
+pub enum Verdict {
+    /// It stays.
+    Keep,
+    /// This value of the fresh graph stands for its output.
+    Replace(Value),
+    /// It is a constant.
+    Constant(Box<TensorProto>),
+    /// Nothing needs it.
+    Drop,
+}
+
+impl Graph {
+    /// A fresh graph in which `decide` has its say on every node the compiler added, and `outputs`
+    /// there. It is told the node, the index it would have, and its operands in the fresh graph.
+    /// `order` has every node, and none before its operands.
+    pub fn rebuild(
+        &self,
+        order: impl IntoIterator<Item = NodeIndex>,
+        outputs: &[Value],
+        mut decide: impl FnMut(NodeIndex, NodeIndex, &[Option<Value>]) -> Verdict,
+    ) -> (Self, Vec<Value>) {
+        let mut fresh = Self { dag: DiGraph::new(), ..self.clone() };
+        // Where each node went. A dropped node has no readers, so where it points is never asked.
+        let mut moved = vec![NodeIndex::end(); self.dag.node_count()];
+        for node in order {
+            let at = |value: Value| Value { node: moved[value.node.index()], ..value };
+            let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(at)).collect();
+            let next = NodeIndex::new(fresh.dag.node_count());
+            let verdict = match self.origin(node) {
+                Origin::New(_) | Origin::NewConstant(_) | Origin::Body(_) => {
+                    decide(node, next, &inputs)
+                }
+                _ => Verdict::Keep,
+            };
+            moved[node.index()] = next;
+            match verdict {
+                Verdict::Drop => {}
+                Verdict::Replace(value) => moved[node.index()] = value.node,
+                Verdict::Constant(tensor) => {
+                    let outputs = self.dag[node].outputs.clone();
+                    let origin = Origin::NewConstant(tensor);
+                    fresh.dag.add_node(Node { origin, arity: 0, outputs });
+                }
+                Verdict::Keep => {
+                    fresh.dag.add_node(self.dag[node].clone());
+                    let mut edges: Vec<_> = self
+                        .dag
+                        .edges_directed(node, Direction::Incoming)
+                        .map(|edge| (*edge.weight(), moved[edge.source().index()]))
+                        .collect();
+                    edges.sort_by_key(|(slots, _)| slots.to);
+                    for (Slots { from, to }, source) in edges {
+                        fresh.dag.add_edge(source, next, Slots { from, to });
+                    }
+                }
+            }
+        }
+        let at = |v: &Value| Value { node: moved[v.node.index()], ..*v };
+        fresh.names.values_mut().for_each(|value| *value = at(value));
+        fresh.given = self.given.iter().map(|(body, call)| (at(body), at(call))).collect();
+        let outputs = outputs.iter().map(at).collect();
+        (fresh, outputs)
+    }
+}

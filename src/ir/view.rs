@@ -1,0 +1,262 @@
+//! A node as its operator sees it.
+
+use super::{Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Range, Type, Value, broadcast};
+use crate::{
+    onnx::{
+        DataType,
+        schema::{AttributeProto, attribute_proto::AttributeType},
+    },
+    ops,
+};
+
+/// A node seen as a call: operator, operands, attributes, and what is known of them. Accessors
+/// check what a hostile file could have written.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'g> {
+    graph: &'g Graph,
+    node: NodeIndex,
+}
+
+impl<'g> View<'g> {
+    pub(super) fn new(graph: &'g Graph, node: NodeIndex) -> Self {
+        Self { graph, node }
+    }
+
+    /// The graph.
+    pub fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    /// The node.
+    pub fn node(self) -> NodeIndex {
+        self.node
+    }
+
+    /// The operator's name; empty for inputs and initializers.
+    pub fn op_type(self) -> &'g str {
+        match self.graph.origin(self.node) {
+            Origin::New(emitted) | Origin::Body(emitted) => &emitted.op_type,
+            _ => self.graph.proto(self.node).map_or("", |p| p.op_type()),
+        }
+    }
+
+    /// The operator's domain; empty for the standard one.
+    pub fn domain(self) -> &'g str {
+        match self.graph.proto(self.node).map_or("", |p| p.domain()) {
+            "ai.onnx" => "",
+            domain => domain,
+        }
+    }
+
+    /// The operator's name with its domain, for messages.
+    pub fn operator_name(self) -> String {
+        match self.domain() {
+            "" => self.op_type().to_string(),
+            domain => format!("{domain}.{}", self.op_type()),
+        }
+    }
+
+    /// What the compiler knows of the operator.
+    pub fn operator(self) -> Option<&'static dyn Operator> {
+        ops::find(self.domain(), self.op_type())
+    }
+
+    /// The imported operator set.
+    pub fn opset(self) -> i64 {
+        self.graph.opset
+    }
+
+    /// The attribute of that name.
+    pub fn attribute(self, name: &str) -> Option<&'g AttributeProto> {
+        self.attributes().iter().find(|a| a.name() == name)
+    }
+
+    /// All attributes.
+    pub fn attributes(self) -> &'g [AttributeProto] {
+        match self.graph.origin(self.node) {
+            Origin::New(emitted) | Origin::Body(emitted) => &emitted.attributes,
+            _ => self.graph.proto(self.node).map_or(&[], |p| &p.attribute),
+        }
+    }
+
+    fn typed(self, name: &str, wanted: AttributeType) -> Result<Option<&'g AttributeProto>, Error> {
+        let Some(attribute) = self.attribute(name) else { return Ok(None) };
+        match attribute.r#type() {
+            // Files of IR version 1 leave the type out.
+            AttributeType::Undefined => Ok(Some(attribute)),
+            found if found == wanted => Ok(Some(attribute)),
+            found => Err(Error::Attribute {
+                name: name.to_string(),
+                what: format!("is {}, not {}", found.as_str_name(), wanted.as_str_name()),
+            }),
+        }
+    }
+
+    /// An integer attribute, or its default.
+    pub fn int(self, name: &str, default: i64) -> Result<i64, Error> {
+        Ok(self.typed(name, AttributeType::Int)?.map_or(default, |a| a.i()))
+    }
+
+    /// A float attribute, or its default.
+    pub fn float(self, name: &str, default: f32) -> Result<f64, Error> {
+        Ok(self.typed(name, AttributeType::Float)?.map_or(default, |a| a.f()).into())
+    }
+
+    /// A string attribute, or its default.
+    pub fn string(self, name: &str, default: &'static str) -> Result<&'g str, Error> {
+        let Some(attribute) = self.typed(name, AttributeType::String)? else { return Ok(default) };
+        std::str::from_utf8(attribute.s())
+            .map_err(|_| Error::Attribute { name: name.to_string(), what: "is no text".into() })
+    }
+
+    /// A list of integers, if the attribute is there.
+    pub fn ints(self, name: &str) -> Result<Option<&'g [i64]>, Error> {
+        Ok(self.typed(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
+    }
+
+    /// An operand, if it is given.
+    pub fn input(self, operand: usize) -> Option<Value> {
+        self.graph.inputs(self.node).get(operand).copied().flatten()
+    }
+
+    /// All operands.
+    pub fn inputs(self) -> Vec<Option<Value>> {
+        self.graph.inputs(self.node)
+    }
+
+    /// An operand that the operator cannot do without.
+    pub fn required(self, operand: usize) -> Result<Value, Error> {
+        self.input(operand).ok_or(Error::Operand { operand, what: "is missing".into() })
+    }
+
+    /// The type of a required operand.
+    pub fn ty(self, operand: usize) -> Result<&'g Type, Error> {
+        Ok(self.graph.ty(self.required(operand)?))
+    }
+
+    /// The type of the first output.
+    pub fn output(self) -> &'g Type {
+        self.graph.ty(Value { node: self.node, slot: 0 })
+    }
+
+    /// What an operation of two integers makes of the contents of both operands.
+    pub fn fold(self, f: impl Fn(Dim, Dim) -> Dim) -> Option<Vec<Dim>> {
+        let (a, b) = (self.contents(0)?, self.contents(1)?);
+        let at = |list: &[Dim], i: usize| if list.len() == 1 { list[0] } else { list[i] };
+        let length = if a.len() == 1 { b.len() } else { a.len() };
+        let same = self.ty(0).ok()?.shape == self.ty(1).ok()?.shape;
+        let fits = a.len() == 1 || b.len() == 1 || same;
+        fits.then(|| (0..length).map(|i| f(at(a, i), at(b, i))).collect())
+    }
+
+    /// The elements of operand 0 in the order that a movement to the shape `to` puts them in; `from`
+    /// says where an element comes from, axis by axis.
+    pub fn moved(self, to: &[usize], from: impl Fn(&[usize]) -> Vec<usize>) -> Option<Vec<Dim>> {
+        let elements = self.contents(0)?;
+        let sizes: Vec<_> =
+            self.ty(0).ok()?.shape.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
+        let count = to.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?;
+        let element = |i: usize| {
+            let (mut rest, mut place) = (i, vec![0; to.len()]);
+            for axis in (0..to.len()).rev() {
+                place[axis] = rest % to[axis];
+                rest /= to[axis];
+            }
+            let at = from(&place).iter().zip(&sizes).fold(0, |at, (&p, &n)| at * n as usize + p);
+            elements.get(at).copied()
+        };
+        if count > 64 { None } else { (0..count).map(element).collect() }
+    }
+
+    /// The number of outputs.
+    pub fn output_count(self) -> usize {
+        self.graph.outputs(self.node).count()
+    }
+
+    /// Whether an operand is given and depends on an input's data.
+    pub fn is_active(self, operand: usize) -> bool {
+        self.input(operand).is_some_and(|v| self.graph.is_active(v))
+    }
+
+    /// The kind of an operation of two operands: `both` where both are activations, a shift or
+    /// scale where one is a constant.
+    pub fn binary(self, both: Kind) -> Kind {
+        if self.is_active(0) && self.is_active(1) { both } else { Kind::Affine }
+    }
+
+    /// The sign of an operand, for results that have the same whatever the others are.
+    pub fn range_of(self, operand: usize) -> Range {
+        let non_negative = self.input(operand).is_some_and(|v| self.graph.facts(v).non_negative);
+        if non_negative { Range::NonNegative } else { Range::Any }
+    }
+
+    /// The rank of an operand, where a rule cannot do without.
+    pub fn rank(self, operand: usize) -> Result<usize, Error> {
+        self.ty(operand)?
+            .rank()
+            .ok_or_else(|| Error::Unknown { what: format!("the rank of operand {operand}") })
+    }
+
+    /// The elements of an integer operand in order, as far as constants and shapes determine them.
+    pub fn contents(self, operand: usize) -> Option<&'g [Dim]> {
+        self.graph.facts(self.input(operand)?).ints.as_deref()
+    }
+
+    /// The contents of an integer operand, if they are all known.
+    pub fn constant_ints(self, operand: usize) -> Option<Vec<i64>> {
+        self.contents(operand)?.iter().map(|d| d.known()).collect()
+    }
+
+    /// The value of a constant operand of one floating-point number.
+    pub fn constant_float(self, operand: usize) -> Option<f64> {
+        self.graph.constant(self.input(operand)?)
+    }
+
+    /// A list of axes that was an attribute until opset `until` and is operand 1 since: as plain
+    /// axes of `rank`, or `None` where it is not given.
+    pub fn axes(self, since: i64, rank: usize) -> Result<Option<Vec<usize>>, Error> {
+        let axes = if self.opset() < since || self.attribute("axes").is_some() {
+            self.ints("axes")?.map(<[i64]>::to_vec)
+        } else if self.input(1).is_some() {
+            let known = self.constant_ints(1);
+            Some(known.ok_or(Error::Unknown { what: "the axes".into() })?)
+        } else {
+            None
+        };
+        axes.map(|axes| axes.into_iter().map(|a| axis(a, rank)).collect()).transpose()
+    }
+
+    /// An axis attribute as a plain axis of operand 0.
+    pub fn axis(self, name: &str, default: i64, rank: usize) -> Result<usize, Error> {
+        axis(self.int(name, default)?, rank)
+    }
+
+    /// The type of an elementwise operation: all operands broadcast, elements as operand `like`.
+    pub fn elementwise(self, like: usize) -> Result<Vec<Type>, Error> {
+        let inputs = self.inputs();
+        let types = inputs.iter().flatten().map(|&v| self.graph.ty(v));
+        let shape = broadcast(types).map_err(|(a, b)| Error::Shapes {
+            what: format!("sizes {a} and {b} do not broadcast"),
+        })?;
+        Ok(vec![Type { elem: self.ty(like)?.elem, shape }])
+    }
+
+    /// The type of operand 0, unchanged.
+    pub fn like_input(self) -> Result<Vec<Type>, Error> {
+        Ok(vec![self.ty(0)?.clone()])
+    }
+
+    /// As [`View::like_input`], with elements of another type.
+    pub fn like_input_of(self, elem: DataType) -> Result<Vec<Type>, Error> {
+        Ok(vec![self.ty(0)?.with(elem)])
+    }
+}
+
+/// A possibly negative axis as a plain one.
+pub fn axis(axis: i64, rank: usize) -> Result<usize, Error> {
+    let plain = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+    match plain.map(usize::try_from) {
+        Some(Ok(plain)) if plain < rank => Ok(plain),
+        _ => Err(Error::Shapes { what: format!("axis {axis} of a tensor of rank {rank}") }),
+    }
+}

@@ -1,0 +1,236 @@
+//! What to explain, and how.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ir::{Emitter, Graph, Style},
+    passes::{self, Level, Pass, Selection},
+    rules::{Choice, Composite},
+};
+
+/// What to explain, and how.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// The rule.
+    pub rule: Choice,
+    /// Rules for different units, in place of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composite: Option<Composite>,
+    /// What is taken for a unit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub canonize: Canonize,
+    /// The explained tensor; the first graph output by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The class or classes that are explained.
+    pub target: Target,
+    /// The axis that classes lie along; 1 by default, the last where there are fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_axis: Option<i64>,
+    /// The relevance that the target starts with.
+    pub init: Init,
+    /// Whether the relevance of the other classes is subtracted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub contrastive: bool,
+    /// What maps are divided by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub normalize: Normalize,
+    /// What maps are summed over.
+    #[serde(skip_serializing_if = "is_default")]
+    pub reduce: Reduce,
+    /// Intermediate tensors whose relevance is an output too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub relevance_of: Vec<String>,
+    /// What to do where there is no rule.
+    pub on_unsupported: OnUnsupported,
+    /// The optimisation level.
+    pub level: Level,
+    /// The passes, where they are not those of the level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes: Option<Selection>,
+    /// Whether twins of weights are written as initializers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bake_twins: bool,
+}
+
+impl Options {
+    /// The passes, in order.
+    pub fn passes(&self) -> impl Iterator<Item = &'static dyn Pass> {
+        passes::selected(self.level, self.passes.as_ref(), self.bake_twins)
+    }
+
+    /// A builder behind a graph, in the style of the passes.
+    pub(super) fn emitter(&self, graph: &Graph) -> Emitter {
+        let mut style = Style::default();
+        self.passes().for_each(|pass| pass.style(&mut style));
+        Emitter::styled(graph, style)
+    }
+
+    /// The rule or composite, as text.
+    pub fn rule_text(&self) -> String {
+        self.composite.as_ref().map_or_else(|| self.rule.to_string(), |c| c.name.clone())
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What is taken for a unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Canonize {
+    /// What a framework calls a layer, however it is written.
+    #[default]
+    Units,
+    /// Every node by itself.
+    None,
+}
+
+/// What maps are divided by, per sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalize {
+    /// Nothing.
+    #[default]
+    None,
+    /// Σ |R|
+    Sum,
+    /// max |R|
+    Max,
+}
+
+/// What maps are summed over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduce {
+    /// Nothing.
+    #[default]
+    None,
+    /// Axis 1.
+    Channels,
+}
+
+/// The class or classes that are explained.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Target {
+    /// Every class at once.
+    #[default]
+    All,
+    /// The class with the largest score, per sample.
+    Argmax,
+    /// One class.
+    Index(i64),
+    /// Several classes, each with a map of its own.
+    Indices(Vec<i64>),
+    /// The class that the graph input `target` names, per sample.
+    Input,
+    /// The classes that the graph input `target` names, this many per sample, each with a map of its
+    /// own.
+    Inputs(usize),
+}
+
+impl Target {
+    /// How many maps there are of a sample, if there is an axis for them.
+    pub fn maps(&self) -> Option<usize> {
+        match self {
+            Self::Indices(indices) => Some(indices.len()),
+            Self::Inputs(count) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Argmax => f.write_str("argmax"),
+            Self::Index(index) => write!(f, "{index}"),
+            Self::Indices(indices) => {
+                f.write_str(&indices.iter().map(i64::to_string).collect::<Vec<_>>().join(","))
+            }
+            Self::Input => f.write_str("input"),
+            Self::Inputs(count) => write!(f, "input:{count}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("all", _) => Ok(Self::All),
+            ("argmax", _) => Ok(Self::Argmax),
+            ("input", _) => Ok(Self::Input),
+            (_, Ok(index)) if index >= 0 => Ok(Self::Index(index)),
+            _ => {
+                let count = text.strip_prefix("input:").and_then(|count| count.parse().ok());
+                let list: Option<Vec<i64>> = text.split(',').map(|i| i.parse().ok()).collect();
+                match (count, list) {
+                    (Some(count @ 1..=1024), _) => Ok(Self::Inputs(count)),
+                    (_, Some(list)) if list.iter().all(|i| *i >= 0) => Ok(Self::Indices(list)),
+                    _ => Err(format!(
+                        "'{text}' is none of all, argmax, input, input:COUNT, or class indices from 0"
+                    )),
+                }
+            }
+        }
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.to_string()
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// The relevance that the target starts with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Init {
+    /// Its value.
+    #[default]
+    Value,
+    /// The magnitude of its value.
+    Abs,
+    /// 1.
+    One,
+    /// The gradient of its softmax score: p (1 − p) for the target and −p qⱼ for each other class (SGLRP,
+    /// Iwana et al. 2019).
+    Softmax,
+}
+
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value => "value",
+            Self::Abs => "abs",
+            Self::One => "one",
+            Self::Softmax => "softmax",
+        })
+    }
+}
+
+/// What to do where there is no rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnsupported {
+    /// Refuse.
+    #[default]
+    Error,
+    /// Cut relevance there, and say so.
+    Stop,
+}

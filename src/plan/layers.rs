@@ -1,0 +1,99 @@
+//! Linear layers: a product with weights, and the constants behind it that fold into it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ir::{Constants, Dim, Graph, Kind, Linear, NodeIndex, Value};
+
+/// Where the linear layers of a graph are.
+pub struct Layers {
+    /// For each node that belongs to a linear layer, the product with weights it is or folds into.
+    pub(super) core: BTreeMap<NodeIndex, NodeIndex>,
+    /// The values that are no intermediate values of a unit, because somebody sees them.
+    pub(super) barriers: BTreeSet<Value>,
+    pub(super) units: Units,
+}
+
+/// What is taken for one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// A layer, with the scales, shifts and normalisations that fold into it.
+    Whole,
+    /// A layer without them, but with its bias.
+    Unfolded,
+    /// A node.
+    Nodes,
+}
+
+impl Layers {
+    /// Finds them. A shift or scale belongs to the layer before it if nothing else reads, or sees,
+    /// what lies between.
+    pub fn new(graph: &Graph, barriers: BTreeSet<Value>, units: Units) -> Self {
+        let mut core = BTreeMap::new();
+        for node in graph.nodes() {
+            if linear_layer(graph, node).is_some() {
+                core.insert(node, node);
+            } else if let Some(x) = scaled_or_shifted(graph, node)
+                && let Some(&layer) = core.get(&x.node)
+                && folds(graph, layer, x, node, units)
+                && !barriers.contains(&x)
+                && graph.readers(x).count() == 1
+                && per_feature(graph, layer, node)
+            {
+                core.insert(node, layer);
+            }
+        }
+        Self { core, barriers, units }
+    }
+}
+
+/// Whether a shift or scale of `x` at `node` may belong to a layer.
+fn folds(graph: &Graph, layer: NodeIndex, x: Value, node: NodeIndex, units: Units) -> bool {
+    units == Units::Whole
+        || units == Units::Unfolded && x.node == layer && is_bias(graph, layer, node)
+}
+
+/// Whether what follows a product is its bias: `x·W + b`, where the product has no operand for it.
+pub(super) fn is_bias(graph: &Graph, product: NodeIndex, node: NodeIndex) -> bool {
+    graph.view(product).op_type() == "MatMul" && graph.view(node).op_type() == "Add"
+}
+
+/// The activation that a node scales or shifts by constants.
+pub(super) fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value> {
+    let view = graph.view(node);
+    view.operator()?.constants(view)?;
+    let active: Vec<_> =
+        view.inputs().into_iter().flatten().filter(|&v| graph.is_active(v)).collect();
+    match active.as_slice() {
+        &[x] => Some(x),
+        _ => None,
+    }
+}
+
+/// The linear layer that a node is, if it is one.
+fn linear_layer(graph: &Graph, node: NodeIndex) -> Option<&'static dyn Linear> {
+    let view = graph.view(node);
+    let operator = view.operator()?;
+    operator.linear().filter(|_| matches!(operator.kind(view), Ok(Kind::Weighted)))
+}
+
+/// Whether the constants of a node vary along the features of a layer's output only.
+fn per_feature(graph: &Graph, core: NodeIndex, node: NodeIndex) -> bool {
+    let (view, step) = (graph.view(core), graph.view(node));
+    let Some(layer) = linear_layer(graph, core) else { return false };
+    let (Ok(features), Some(rank)) = (layer.features(view), view.output().rank()) else {
+        return false;
+    };
+    let constants = step.operator().and_then(|op| op.constants(step));
+    if constants == Some(Constants::PerChannel) {
+        return features == Some(1);
+    }
+    let count = layer.count(view);
+    step.inputs().into_iter().flatten().filter(|&v| !graph.is_active(v)).all(|c| {
+        let Some(shape) = &graph.ty(c).shape else { return false };
+        let Some(offset) = rank.checked_sub(shape.len()) else { return false };
+        shape.iter().enumerate().all(|(axis, &dim)| match dim {
+            Dim::Known(1) => true,
+            dim => Some(offset + axis) == features && dim.known() == count && count.is_some(),
+        })
+    })
+}

@@ -54,7 +54,7 @@ pub struct Summary {
 
 /// Explains a model.
 pub fn compile(model: &Model, options: &Options) -> Result<Explanation, Error> {
-    let graph = front::import(model)?;
+    let graph = front::import(model, &crate::ops::REGISTRY)?;
     let plan = Plan::new(&graph, options)?;
     plan.check(&graph, options)?;
     let mut options = options.clone();

@@ -139,7 +139,7 @@ fn mutate(model: &mut ModelProto, random: &mut Random) -> String {
             "the type of the input".into()
         }
         _ => {
-            let names: Vec<_> = abslrp::ops::table().into_keys().collect();
+            let names: Vec<_> = abslrp::ops::REGISTRY.table().into_keys().collect();
             let name = *random.pick(&names);
             format!("{} for {}", name, node.op_type.replace(name.into()).unwrap_or_default())
         }

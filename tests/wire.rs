@@ -215,7 +215,7 @@ fn an_unsorted_list_of_nodes_is_put_in_order() {
     let mut proto = (*Model::open(&path).unwrap().proto).clone();
     proto.graph.as_mut().unwrap().node.reverse();
     let model = Model { proto: Arc::new(proto), ..Model::open(&path).unwrap() };
-    let graph = abslrp::front::import(&model).unwrap();
+    let graph = abslrp::front::import(&model, &abslrp::ops::REGISTRY).unwrap();
     let position = |name| graph.nodes().position(|n| graph.label(n) == name).unwrap();
     assert!(position("/1/Gemm") < position("/2/Relu"));
     assert!(abslrp::compile(&model, &Options::default()).is_ok());

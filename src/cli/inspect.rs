@@ -31,7 +31,8 @@ impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let Some(path) = self.model else { return Ok(operators(self.json)) };
         let model = Model::open(&path)?;
-        let graph = abslrp::front::import(&model).map_err(Failure::lrp(&path))?;
+        let graph =
+            abslrp::front::import(&model, &abslrp::ops::REGISTRY).map_err(Failure::lrp(&path))?;
         let options: abslrp::Options = self.explain.into();
         let plan = Plan::new(&graph, &options).map_err(Failure::lrp(&path))?;
 
@@ -115,7 +116,7 @@ impl Args {
 /// The table of operators.
 fn operators(as_json: bool) -> Report {
     let mut since: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for (name, opset) in abslrp::ops::table() {
+    for (name, opset) in abslrp::ops::REGISTRY.table() {
         since.entry(opset).or_default().push(name);
     }
     let mut text = String::from("| since opset | operators |\n|---|---|\n");
@@ -123,6 +124,6 @@ fn operators(as_json: bool) -> Report {
         let _ = writeln!(text, "| {opset} | {} |", names.join(", "));
     }
     let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::front::FUSED.join(", "));
-    let json = json!({ "operators": abslrp::ops::table(), "fused": abslrp::front::FUSED });
+    let json = json!({ "operators": abslrp::ops::REGISTRY.table(), "fused": abslrp::front::FUSED });
     Report { text, json, as_json, holds: true }
 }

@@ -12,7 +12,7 @@ use super::{
     inline::{Scope, refuse},
 };
 use crate::{
-    ir::{self, Dim, Facts, Graph, NodeIndex, Origin, Type, Value},
+    ir::{self, Dim, Facts, Graph, NodeIndex, Origin, Registry, Type, Value},
     onnx::{
         DataType, Model,
         schema::{
@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// The graph of a model, with everything inferred that can be.
-pub fn import(model: &Model) -> Result<Graph, Error> {
+pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Error> {
     let graph = Graph {
+        operators,
         source: model.proto.clone(),
         external: model.external.clone(),
         opset: model.opset(),

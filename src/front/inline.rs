@@ -10,7 +10,6 @@ use crate::onnx::attribute::int;
 use crate::{
     ir::{self, Emitted, Facts, Graph, NodeIndex, Origin, Type, Value},
     onnx::schema::{AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto},
-    ops,
 };
 
 /// What a call computes, over names of its own.
@@ -110,7 +109,7 @@ impl Import<'_> {
             }
             return Ok(true);
         }
-        let known = ops::find(proto.domain(), proto.op_type()).is_some();
+        let known = self.graph.operators.find(proto.plain_domain(), proto.op_type()).is_some();
         let plain = proto.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
         self.budget = self.budget.saturating_sub(1);
         if !known || !plain || self.budget == 0 {
@@ -137,7 +136,7 @@ impl Import<'_> {
         proto: &NodeProto,
         inputs: &[Option<Value>],
     ) -> Option<(Body, Vec<Option<Value>>)> {
-        if proto.op_type() == "SequenceAt" && matches!(proto.domain(), "" | "ai.onnx") {
+        if proto.op_type() == "SequenceAt" && proto.plain_domain().is_empty() {
             return self.piece(inputs);
         }
         Some((self.called(proto, inputs)?, inputs.to_vec()))
@@ -207,7 +206,7 @@ impl Import<'_> {
         if let Some(function) = self.graph.source.functions.iter().find(same) {
             return function_body(function, proto, self.graph.opset);
         }
-        if proto.op_type() == "If" && matches!(proto.domain(), "" | "ai.onnx") {
+        if proto.op_type() == "If" && proto.plain_domain().is_empty() {
             let condition =
                 self.graph.facts((*inputs.first()?)?).ints.as_ref()?.first()?.known()?;
             let branch = if condition == 0 { "else_branch" } else { "then_branch" };

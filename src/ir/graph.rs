@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Dim, Error, Facts, NodeIndex, Origin, Range, Type, Value, View,
+    Dim, Error, Facts, NodeIndex, Operator, Origin, Range, Registry, Type, Value, View,
     node::{Node, Slots},
 };
 use crate::onnx::{
@@ -16,6 +16,7 @@ use crate::onnx::{
 /// The graph.
 #[derive(Debug, Clone)]
 pub struct Graph {
+    pub(crate) operators: &'static Registry,
     pub(crate) source: Arc<ModelProto>,
     pub(crate) external: External,
     pub(crate) opset: i64,
@@ -238,6 +239,24 @@ impl Graph {
         }
     }
 
+    /// What is known of the operator of a node.
+    pub fn operator(&self, node: NodeIndex) -> Option<&'static dyn Operator> {
+        self.dag[node].operator
+    }
+
+    fn resolve(&self, origin: &Origin) -> Option<&'static dyn Operator> {
+        match origin {
+            Origin::Source(i) => {
+                let proto = self.source.graph.as_ref()?.node.get(*i)?;
+                self.operators.find(proto.plain_domain(), proto.op_type())
+            }
+            Origin::New(emitted) | Origin::Body(emitted) => {
+                self.operators.find("", &emitted.op_type)
+            }
+            _ => None,
+        }
+    }
+
     /// Appends a node and infers what can be said of its outputs.
     pub(crate) fn append(
         &mut self,
@@ -247,7 +266,8 @@ impl Graph {
         outputs: Vec<Facts>,
     ) -> NodeIndex {
         let arity = inputs.len() as u32;
-        let node = self.dag.add_node(Node { origin, arity, outputs });
+        let operator = self.resolve(&origin);
+        let node = self.dag.add_node(Node { origin, operator, arity, outputs });
         let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
         let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));
         for (to, value) in operands.chain(captured) {

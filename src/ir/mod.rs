@@ -27,7 +27,7 @@ pub use error::Error;
 pub use graph::Graph;
 pub use linear::{Affine, Constants, Linear};
 pub use node::{Emitted, Facts, Origin, Value};
-pub use operator::{Degree, Kind, Operator, Range, Role};
+pub use operator::{Degree, Kind, Operator, Range, Registry, Role};
 pub use rebuild::Verdict;
 pub use types::{Dim, Type, broadcast};
 pub use view::{View, axis};

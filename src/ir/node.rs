@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Dim, NodeIndex, Type};
+use super::{Dim, NodeIndex, Operator, Type};
 use crate::onnx::schema::{AttributeProto, TensorProto};
 
 /// An output of a node.
@@ -57,6 +57,7 @@ pub struct Emitted {
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) origin: Origin,
+    pub(crate) operator: Option<&'static dyn Operator>,
     /// Declared inputs, empty ones included; edges beyond are captured by subgraphs.
     pub(crate) arity: u32,
     pub(crate) outputs: Vec<Facts>,

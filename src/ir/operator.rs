@@ -1,6 +1,8 @@
 //! The words in which an operator says what it is: the trait that every file in `ops` implements, and
 //! what its methods return.
 
+use std::{collections::BTreeMap, fmt};
+
 use super::{Affine, Call, Constants, Dim, Error, Expr, Linear, Type, Value, View};
 
 /// What kind of operation a node is, which is all that a rule asks.
@@ -75,9 +77,46 @@ pub enum Role {
     Bias,
 }
 
+/// Operators by domain and name.
+#[derive(Debug)]
+pub struct Registry(BTreeMap<(&'static str, &'static str), &'static dyn Operator>);
+
+impl Registry {
+    /// A registry of these operators, each under all of its names.
+    pub fn new(operators: &[&'static dyn Operator]) -> Self {
+        let names = operators.iter().flat_map(|&operator| {
+            operator.names().iter().map(move |&name| ((operator.domain(), name), operator))
+        });
+        Self(names.collect())
+    }
+
+    /// The operator of that name, if it is known.
+    pub fn find(&self, domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
+        self.0.get(&(domain, op_type)).copied()
+    }
+
+    /// The names of all operators in `ai.onnx`, with the operator set since which each is supported: the
+    /// one it came with, or 9.
+    pub fn table(&self) -> BTreeMap<&'static str, i64> {
+        let standard = self.0.iter().filter(|((domain, _), _)| domain.is_empty());
+        standard.map(|(&(_, name), operator)| (name, operator.since(name))).collect()
+    }
+}
+
+impl fmt::Debug for dyn Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.names().first().unwrap_or(&""))
+    }
+}
+
 /// An operator, or a family of operators that differ in a word.
 pub trait Operator: Sync {
-    /// Its names in `ai.onnx`.
+    /// The domain of its names; empty for `ai.onnx`.
+    fn domain(&self) -> &'static str {
+        ""
+    }
+
+    /// Its names.
     fn names(&self) -> &[&'static str];
 
     /// The operator set that a name came with; 9, the first that is read, for all before.

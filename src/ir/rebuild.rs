@@ -50,7 +50,7 @@ impl Graph {
                 Verdict::Constant(tensor) => {
                     let outputs = self.dag[node].outputs.clone();
                     let origin = Origin::NewConstant(tensor);
-                    fresh.dag.add_node(Node { origin, arity: 0, outputs });
+                    fresh.dag.add_node(Node { origin, operator: None, arity: 0, outputs });
                 }
                 Verdict::Keep => {
                     fresh.dag.add_node(self.dag[node].clone());

@@ -1,12 +1,9 @@
 //! A node as its operator sees it.
 
 use super::{Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Range, Type, Value, broadcast};
-use crate::{
-    onnx::{
-        DataType,
-        schema::{AttributeProto, attribute_proto::AttributeType},
-    },
-    ops,
+use crate::onnx::{
+    DataType,
+    schema::{AttributeProto, NodeProto, attribute_proto::AttributeType},
 };
 
 /// A node seen as a call: operator, operands, attributes, and what is known of them. Accessors
@@ -42,10 +39,7 @@ impl<'g> View<'g> {
 
     /// The operator's domain; empty for the standard one.
     pub fn domain(self) -> &'g str {
-        match self.graph.proto(self.node).map_or("", |p| p.domain()) {
-            "ai.onnx" => "",
-            domain => domain,
-        }
+        self.graph.proto(self.node).map_or("", NodeProto::plain_domain)
     }
 
     /// The operator's name with its domain, for messages.
@@ -58,7 +52,7 @@ impl<'g> View<'g> {
 
     /// What the compiler knows of the operator.
     pub fn operator(self) -> Option<&'static dyn Operator> {
-        ops::find(self.domain(), self.op_type())
+        self.graph.operator(self.node)
     }
 
     /// The imported operator set.

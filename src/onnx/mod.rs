@@ -28,6 +28,16 @@ pub const IR_VERSION: i64 = schema::Version::IrVersion as i64;
 /// The operator set versions of `ai.onnx` that are understood.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 9..=28;
 
+impl schema::NodeProto {
+    /// The operator's domain, empty for the standard one, which files may also spell out.
+    pub fn plain_domain(&self) -> &str {
+        match self.domain() {
+            "ai.onnx" => "",
+            domain => domain,
+        }
+    }
+}
+
 /// What can be wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -7,9 +7,9 @@
 //!
 //! To add an operator: write its file, add its word to the list below, add a fixture.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use crate::ir::Operator;
+use crate::ir::Registry;
 
 mod abs;
 mod acos;
@@ -133,7 +133,9 @@ mod window;
 /// The table of operators: each module names its own.
 macro_rules! operators {
     ($($module:ident)*) => {
-        const ALL: &[&dyn Operator] = &[$($module::OPERATOR),*];
+        /// The operators that are known.
+        pub static REGISTRY: LazyLock<Registry> =
+            LazyLock::new(|| Registry::new(&[$($module::OPERATOR),*]));
     };
 }
 
@@ -150,16 +152,4 @@ operators! {
     rms_normalization scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
     softplus softsign space_to_depth split sqrt squeeze sub sum swish tan tanh thresholded_relu
     tile top_k transpose trilu unsqueeze where_
-}
-
-/// The operator of that name, if it is known.
-pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
-    ALL.iter().copied().find(|op| domain.is_empty() && op.names().contains(&op_type))
-}
-
-/// All operators, with the operator set since which each is supported: the one it came with, or 9.
-pub fn table() -> BTreeMap<&'static str, i64> {
-    let names =
-        |op: &'static dyn Operator| op.names().iter().map(move |name| (*name, op.since(name)));
-    ALL.iter().copied().flat_map(names).collect()
 }

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_computed_of_weights_is_a_constant() {
         let model = Model::open("fixtures/forms/gemm.op17.onnx").unwrap();
-        let graph = crate::front::import(&model).unwrap();
+        let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         let emitter = Emitter::new(&graph);
         let weights = graph.view(graph.by_name("y").unwrap().node).input(1).unwrap();
         let x = emitter.value(graph.by_name("x").unwrap());

@@ -175,7 +175,7 @@ mod tests {
     /// What becomes of the sums of parts of two tensors, given where they lie in each.
     fn joined(places: &[(i64, i64)]) -> Vec<String> {
         let model = Model::open("fixtures/forms/concat_nested.op17.onnx").unwrap();
-        let graph = crate::front::import(&model).unwrap();
+        let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         let emitter = Emitter::new(&graph);
         let [c, d] = ["c", "d"].map(|name| emitter.value(graph.by_name(name).unwrap()));
         let sum = |&(a, b): &(i64, i64)| d.part(1, a, a + 1) + c.part(1, b, b + 1);

@@ -196,7 +196,7 @@ mod tests {
     /// A builder behind a graph of one `Relu`, and the input of that.
     pub fn relu() -> (Emitter, Value) {
         let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
-        let graph = crate::front::import(&model).unwrap();
+        let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         (Emitter::new(&graph), graph.by_name("x").unwrap())
     }
 

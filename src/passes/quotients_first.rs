@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_quotient_of_two_activations_goes_first_and_one_of_three_stays() {
         let model = Model::open("fixtures/forms/mul_two_activations.op17.onnx").unwrap();
-        let graph = crate::front::import(&model).unwrap();
+        let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         let emitter = Emitter::new(&graph);
         let [x, h, y] = ["x", "h", "y"].map(|name| emitter.value(graph.by_name(name).unwrap()));
         let s = y.sign().named("s");

@@ -159,7 +159,7 @@ mod tests {
 
     fn found(form: &str, pattern: &Pattern) -> Option<usize> {
         let model = Model::open(format!("fixtures/forms/{form}.onnx")).unwrap();
-        let graph = crate::front::import(&model).unwrap();
+        let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         let barriers: BTreeSet<_> = graph.results().collect();
         let matches = graph.nodes().filter_map(|node| pattern.find(&graph, node, &barriers));
         matches.map(|found| found.members.len()).next()

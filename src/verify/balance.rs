@@ -62,7 +62,7 @@ pub struct Books {
 impl Books {
     /// The explanation of a model with books instead of relevance.
     pub fn open(model: &Model, options: &Options) -> Result<Self, Error> {
-        let graph = front::import(model)?;
+        let graph = front::import(model, &crate::ops::REGISTRY)?;
         let plan = Plan::new(&graph, options)?;
         plan.check(&graph, options)?;
         let emitter = options.emitter(&graph);

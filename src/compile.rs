@@ -90,7 +90,7 @@ pub fn compile(model: &Model, options: &Options) -> Result<Explanation, Error> {
         options: options.clone(),
         relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
         unreached: graph
-            .activations()
+            .graph_inputs()
             .filter(|v| !plan.inputs.contains(v))
             .map(|v| graph.name(v).into())
             .collect(),

@@ -23,7 +23,7 @@ impl Problem {
     pub(super) fn new(graph: &Graph, node: NodeIndex, source: ir::Error) -> Self {
         Self {
             node: graph.label(node).into(),
-            operator: graph.view(node).operator_name(),
+            operator: graph.node(node).operator_name(),
             opset: graph.opset(),
             source,
         }

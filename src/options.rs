@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ir::{Emitter, Graph, Style},
+    ir::{Emitter, Graph, Lowering},
     passes::{self, Level, Pass, Selection},
     rules::{Choice, Composite},
 };
@@ -63,11 +63,11 @@ impl Options {
         passes::selected(self.level, self.passes.as_ref(), self.bake_twins)
     }
 
-    /// A builder behind a graph, in the style of the passes.
+    /// A builder behind a graph, with the lowering of the passes.
     pub(super) fn emitter(&self, graph: &Graph) -> Emitter {
-        let mut style = Style::default();
-        self.passes().for_each(|pass| pass.style(&mut style));
-        Emitter::styled(graph, style)
+        let mut lowering = Lowering::default();
+        self.passes().for_each(|pass| pass.lowering(&mut lowering));
+        Emitter::with(graph, lowering)
     }
 
     /// The rule or composite, as text.

@@ -49,8 +49,8 @@ fn compiles_verifies_and_explains() {
     };
     let summary = run(&["compile", "digits.onnx", "--target", "argmax", "--verify"]);
     insta::assert_snapshot!(summary.lines().take(3).collect::<Vec<_>>().join("\n"), @"
-    digits.explained.onnx: 79709 bytes, 10 nodes and 109 more
-          explains logits (abslrp, target argmax, init value, -O2) across 10 units
+    digits.explained.onnx: 79817 bytes, 10 nodes and 109 more
+          explains logits (abslrp-notebook, target argmax, init value, -O2) across 10 units
           output x_relevance: f32[batch, 1, 8, 8]
     ");
     assert!(summary.contains("ok    output logits: bit-identical"), "{summary}");

@@ -75,7 +75,7 @@ pub fn addition(graph: &Graph, outputs: &[Output]) -> Addition {
                 named.push(vec![name]);
             }
             Origin::New(emitted) | Origin::Body(emitted) => {
-                let role = emitted.role.unwrap_or(&emitted.op_type);
+                let role = emitted.label.unwrap_or(&emitted.op_type);
                 let name = names.unique(&format!("{}/abslrp/{role}", emitted.scope));
                 let results: Vec<_> = graph
                     .outputs(node)

@@ -51,7 +51,7 @@ impl Args {
         let mut kinds = BTreeMap::new();
         for Planned { unit, treatment, rule, why } in &plan.units {
             let operators: Vec<_> =
-                unit.members().map(|node| graph.view(node).operator_name()).collect();
+                unit.members().map(|node| graph.node(node).operator_name()).collect();
             let treatment = treatment.name();
             let rule = match why {
                 Some(why) => format!("{rule} ({why})"),

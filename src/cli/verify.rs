@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use abslrp::verify::{
     Request,
     runtime::Locate,
-    session::{Device, Given},
+    session::{Device, NamedInput},
     verify,
 };
 
@@ -37,7 +37,7 @@ pub struct Run {
     device: Device,
     /// An input [default: random numbers]; may be repeated
     #[arg(long, value_name = "NAME=FILE.npy")]
-    input: Vec<Given>,
+    input: Vec<NamedInput>,
     #[command(flatten)]
     runtime: Runtime,
 }

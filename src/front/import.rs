@@ -32,7 +32,7 @@ pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Erro
         dag: DiGraph::new(),
         names: BTreeMap::new(),
         symbols: Vec::new(),
-        given: BTreeMap::new(),
+        canonical: BTreeMap::new(),
     };
     let (symbols, declared) = (BTreeMap::new(), BTreeMap::new());
     let mut import = Import { graph, symbols, declared, budget: BODIES };

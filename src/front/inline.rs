@@ -119,7 +119,7 @@ impl Import<'_> {
             op_type: proto.op_type().to_string().into(),
             attributes: proto.attribute.clone(),
             scope: Arc::from(scoped),
-            role: None,
+            label: None,
         };
         let facts = vec![Facts::named(""); proto.output.len()];
         let node = self.graph.append(Origin::Body(Box::new(emitted)), &inputs, &[], facts);
@@ -148,7 +148,7 @@ impl Import<'_> {
         let known = |value: Value| -> Option<Vec<i64>> {
             self.graph.facts(value).ints.as_ref()?.iter().map(|d| d.known()).collect()
         };
-        let split = self.graph.view(sequence.node);
+        let split = self.graph.node(sequence.node);
         if split.op_type() != "SplitToSequence" {
             return None;
         }
@@ -228,7 +228,7 @@ impl Import<'_> {
             let facts = Facts { name: name.clone(), ..self.graph.facts(result).clone() };
             self.graph.dag[call].outputs[value.slot as usize] = facts;
             if matches!(self.graph.dag[result.node].origin, Origin::Body(_)) {
-                self.graph.given.entry(result).or_insert(value);
+                self.graph.canonical.entry(result).or_insert(value);
                 let body = &mut self.graph.dag[result.node].outputs[result.slot as usize];
                 if body.name.is_empty() {
                     body.name.clone_from(&name);
@@ -251,7 +251,7 @@ impl Import<'_> {
 pub(super) fn refuse(graph: &Graph, node: NodeIndex, source: ir::Error) -> Error {
     Error::Node {
         node: graph.label(node).into(),
-        operator: graph.view(node).operator_name(),
+        operator: graph.node(node).operator_name(),
         opset: graph.opset,
         source,
     }

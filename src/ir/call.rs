@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Emitter, Error, Expr, NodeIndex, Operator, Role, Value, View};
+use super::{Emitter, Error, Expr, NodeIndex, NodeRef, Operator, Role, Value};
 
 /// Nodes that are one function of some values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Group {
 #[derive(Clone)]
 pub struct Call<'g, 'e> {
     /// The node whose attributes and types count.
-    pub node: View<'g>,
+    pub node: NodeRef<'g>,
     operator: &'static dyn Operator,
     group: Option<Arc<Group>>,
     emitter: &'e Emitter,
@@ -32,14 +32,14 @@ enum Operand<'e> {
     /// A value of the source.
     Source(Value),
     /// What stands in its place.
-    Given(Expr<'e>),
+    Substitute(Expr<'e>),
 }
 
 impl<'g, 'e> Call<'g, 'e> {
     /// The call that `node` is in the source; `output` is its result, or that of the layer it
     /// stands for. With a group, the call of that, which ends at `node`.
     pub fn new(
-        node: View<'g>,
+        node: NodeRef<'g>,
         operator: &'static dyn Operator,
         group: Option<Arc<Group>>,
         emitter: &'e Emitter,
@@ -58,7 +58,7 @@ impl<'g, 'e> Call<'g, 'e> {
         if operand >= self.operands.len() {
             self.operands.resize(operand + 1, None);
         }
-        self.operands[operand] = expr.map(Operand::Given);
+        self.operands[operand] = expr.map(Operand::Substitute);
         self
     }
 
@@ -75,7 +75,7 @@ impl<'g, 'e> Call<'g, 'e> {
     fn real(&self, operand: Operand<'e>) -> Expr<'e> {
         match operand {
             Operand::Source(value) => self.emitter.real(value),
-            Operand::Given(expr) => expr,
+            Operand::Substitute(expr) => expr,
         }
     }
 
@@ -93,7 +93,7 @@ impl<'g, 'e> Call<'g, 'e> {
     pub fn raw(&self, operand: usize) -> Result<Expr<'e>, Error> {
         match self.operands.get(operand).copied().flatten() {
             Some(Operand::Source(value)) => Ok(self.emitter.value(value)),
-            Some(Operand::Given(expr)) => Ok(expr),
+            Some(Operand::Substitute(expr)) => Ok(expr),
             None => Err(Error::Operand { operand, what: "is missing".into() }),
         }
     }
@@ -108,7 +108,7 @@ impl<'g, 'e> Call<'g, 'e> {
         let Some(group) = &self.group else { return self.operator.forward(self) };
         let computed = self.replay(group)?;
         // Every member was computed, the last among them.
-        Ok(computed.get(&Value { node: self.node.node(), slot: 0 }).copied().unwrap_or(self.y()))
+        Ok(computed.get(&Value { node: self.node.index(), slot: 0 }).copied().unwrap_or(self.y()))
     }
 
     /// The adjoint at these operands.
@@ -155,7 +155,7 @@ impl<'g, 'e> Call<'g, 'e> {
     fn replaced(&self, group: &Group) -> BTreeMap<Value, Expr<'e>> {
         let pairs = group.operands.iter().zip(&self.operands);
         let given = |(&value, operand): (&Value, &Option<Operand<'e>>)| match operand {
-            Some(Operand::Given(expr)) => Some((value, *expr)),
+            Some(Operand::Substitute(expr)) => Some((value, *expr)),
             _ => None,
         };
         pairs.filter_map(given).collect()
@@ -173,7 +173,7 @@ impl<'g, 'e> Call<'g, 'e> {
 
     /// A member as a call, with `values` in the place of those of the source.
     fn member(&self, node: NodeIndex, values: &BTreeMap<Value, Expr<'e>>) -> Result<Self, Error> {
-        let view = self.node.graph().view(node);
+        let view = self.node.graph().node(node);
         let what = || Error::Unsupported { what: format!("the operator {}", view.operator_name()) };
         let operator = view.operator().ok_or_else(what)?;
         let output = Value { node, slot: 0 };
@@ -182,7 +182,7 @@ impl<'g, 'e> Call<'g, 'e> {
             if let Operand::Source(value) = *operand
                 && let Some(&expr) = values.get(&value)
             {
-                *operand = Operand::Given(expr);
+                *operand = Operand::Substitute(expr);
             }
         }
         Ok(call)
@@ -193,7 +193,7 @@ impl<'g, 'e> Call<'g, 'e> {
         let changed = !self.replaced(group).is_empty();
         let values = if changed { self.replay(group)? } else { BTreeMap::new() };
         let target = group.operands[wrt];
-        let mut gradients = BTreeMap::from([(Value { node: self.node.node(), slot: 0 }, s)]);
+        let mut gradients = BTreeMap::from([(Value { node: self.node.index(), slot: 0 }, s)]);
         for &member in group.members.iter().rev() {
             let Some(s) = gradients.remove(&Value { node: member, slot: 0 }) else { continue };
             let call = self.member(member, &values)?;

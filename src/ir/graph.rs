@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Dim, Error, Facts, NodeIndex, Operator, Origin, Range, Registry, Type, Value, View,
+    Dim, Error, Facts, NodeIndex, NodeRef, Operator, Origin, Registry, Sign, Type, Value,
     node::{Node, Slots},
 };
 use crate::onnx::{
@@ -24,7 +24,7 @@ pub struct Graph {
     pub(crate) names: BTreeMap<String, Value>,
     pub(crate) symbols: Vec<Option<String>>,
     /// The results of bodies, and what the calls give in their place.
-    pub(crate) given: BTreeMap<Value, Value>,
+    pub(crate) canonical: BTreeMap<Value, Value>,
 }
 
 impl Graph {
@@ -59,8 +59,8 @@ impl Graph {
     }
 
     /// What is read for a value: where a body's result is a call's, the call's, which is there.
-    pub(super) fn given(&self, value: Value) -> Value {
-        self.given.get(&value).copied().unwrap_or(value)
+    pub(super) fn canonical(&self, value: Value) -> Value {
+        self.canonical.get(&value).copied().unwrap_or(value)
     }
 
     /// The message of a node of the source.
@@ -72,8 +72,8 @@ impl Graph {
     }
 
     /// A node seen as a call of its operator.
-    pub fn view(&self, node: NodeIndex) -> View<'_> {
-        View::new(self, node)
+    pub fn node(&self, node: NodeIndex) -> NodeRef<'_> {
+        NodeRef::new(self, node)
     }
 
     /// The operands of a node by place; `None` where an optional one is left out.
@@ -135,13 +135,13 @@ impl Graph {
     }
 
     /// The graph inputs of the source that are activations, in order.
-    pub fn activations(&self) -> impl Iterator<Item = Value> + '_ {
+    pub fn graph_inputs(&self) -> impl Iterator<Item = Value> + '_ {
         let inputs = self.nodes().filter(|&n| matches!(self.dag[n].origin, Origin::Input));
         inputs.map(|node| Value { node, slot: 0 })
     }
 
     /// The graph outputs of the source, in order.
-    pub fn results(&self) -> impl Iterator<Item = Value> + '_ {
+    pub fn graph_outputs(&self) -> impl Iterator<Item = Value> + '_ {
         let outputs = self.source.graph.iter().flat_map(|g| &g.output);
         outputs.filter_map(|output| self.by_name(output.name()))
     }
@@ -161,9 +161,9 @@ impl Graph {
             Origin::Initializer(Some(i)) => self.source.graph.as_ref()?.initializer.get(*i),
             Origin::NewConstant(tensor) => Some(tensor),
             Origin::Source(_) | Origin::Body(_)
-                if self.view(value.node).op_type() == "Constant" =>
+                if self.node(value.node).op_type() == "Constant" =>
             {
-                self.view(value.node).attribute("value").and_then(|a| a.t.as_ref())
+                self.node(value.node).attribute("value").and_then(|a| a.t.as_ref())
             }
             _ => None,
         }
@@ -179,7 +179,7 @@ impl Graph {
                 _ => None,
             };
         }
-        let view = self.view(value.node);
+        let view = self.node(value.node);
         match view.op_type() {
             "Constant" => Some(view.attribute("value_float")?.f?.into()),
             "Identity" | "Cast" | "CastLike" | "Unsqueeze" | "Reshape" => view.constant_float(0),
@@ -189,7 +189,7 @@ impl Graph {
 
     /// The multiply-adds of the products of all nodes, with unknown sizes counted as 1.
     pub fn multiply_adds(&self) -> f64 {
-        let views = self.nodes().map(|node| self.view(node));
+        let views = self.nodes().map(|node| self.node(node));
         views.filter_map(|view| Some(view.operator()?.multiply_adds(view))).sum()
     }
 
@@ -234,7 +234,7 @@ impl Graph {
             ty: Type::new(elem, shape),
             ints: small_ints(tensor, &self.external),
             non_negative: view.floats().is_some_and(|values| values.iter().all(|v| *v >= 0.0)),
-            infinite: view.is_infinite(),
+            may_be_infinite: view.is_infinite(),
             ..Facts::named("")
         }
     }
@@ -278,12 +278,12 @@ impl Graph {
 
     /// Fills in what the operator of a node that was just appended says about its outputs.
     pub(crate) fn infer(&mut self, node: NodeIndex) -> Result<(), Error> {
-        let view = self.view(node);
+        let view = self.node(node);
         let active = view.operator().map_or_else(
             || self.reads(node).any(|v| self.is_active(v)),
             |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),
         );
-        let infinite = self.reads(node).any(|v| self.facts(v).infinite);
+        let infinite = self.reads(node).any(|v| self.facts(v).may_be_infinite);
         let (types, ints, non_negative, infinite) = match view.operator() {
             None => (Vec::new(), None, false, infinite),
             Some(op) => {
@@ -292,12 +292,12 @@ impl Graph {
                     types => types?,
                 };
                 let ints = op.fold(view).filter(|ints| ints.len() <= 64);
-                let non_negative = match op.range(view) {
-                    Range::Any => false,
-                    Range::NonNegative => true,
-                    Range::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
+                let non_negative = match op.sign(view) {
+                    Sign::Any => false,
+                    Sign::NonNegative => true,
+                    Sign::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
                 };
-                (types, ints, non_negative, op.is_infinite(view, infinite))
+                (types, ints, non_negative, op.may_be_infinite(view, infinite))
             }
         };
         for slot in 0..self.dag[node].outputs.len() {
@@ -307,7 +307,7 @@ impl Graph {
             facts.active = active;
             facts.ty = ty;
             facts.non_negative = non_negative;
-            facts.infinite = infinite;
+            facts.may_be_infinite = infinite;
             if slot == 0 {
                 facts.ints.clone_from(&ints);
             }

@@ -1,6 +1,6 @@
 //! Products with weights, and the shifts and scales that fold into them.
 
-use super::{Error, Expr, View};
+use super::{Error, Expr, NodeRef};
 
 /// How the constants of a shift or scale lie along the axes of what they shift or scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,21 +24,21 @@ pub struct Affine<'e> {
 /// Its operands are `x` and `W` in the operator's order, and `b` third.
 pub trait Linear {
     /// The axis of the output that features lie along; `None` if it has none.
-    fn features(&self, node: View) -> Result<Option<usize>, Error>;
+    fn features(&self, node: NodeRef) -> Result<Option<usize>, Error>;
 
     /// The number of features, where the weights say.
-    fn count(&self, node: View) -> Option<i64>;
+    fn count(&self, node: NodeRef) -> Option<i64>;
 
     /// The weights with feature `j` scaled by `g[j]`; `g` is a list.
-    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error>;
+    fn scale<'e>(&self, node: NodeRef, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error>;
 
     /// A bias that broadcasts against the output in the shape of the operator's third operand.
-    fn bias<'e>(&self, _node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn bias<'e>(&self, _node: NodeRef, b: Expr<'e>) -> Result<Expr<'e>, Error> {
         Ok(b)
     }
 
     /// The operator's third operand in a shape that broadcasts against the output of that rank.
-    fn spread<'e>(&self, _node: View, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
+    fn spread<'e>(&self, _node: NodeRef, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
         Ok(b)
     }
 }

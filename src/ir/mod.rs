@@ -16,20 +16,20 @@ mod error;
 mod graph;
 mod linear;
 mod node;
+mod node_ref;
 mod operator;
 mod rebuild;
 mod types;
-mod view;
 
-pub use build::{Emitter, Expr, Style};
+pub use build::{Emitter, Expr, Lowering};
 pub use call::{Call, Group};
 pub use error::Error;
 pub use graph::Graph;
 pub use linear::{Affine, Constants, Linear};
 pub use node::{Emitted, Facts, Origin, Value};
-pub use operator::{Degree, Kind, Operator, Range, Registry, Role};
+pub use node_ref::{NodeRef, axis};
+pub use operator::{Euler, Kind, Operator, Registry, Role, Sign};
 pub use rebuild::Verdict;
 pub use types::{Dim, Type, broadcast};
-pub use view::{View, axis};
 
 pub use petgraph::graph::NodeIndex;

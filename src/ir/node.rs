@@ -51,7 +51,7 @@ pub struct Emitted {
     /// The source node it serves.
     pub scope: Arc<str>,
     /// What it is in the formula, where that says more than the operator does.
-    pub role: Option<&'static str>,
+    pub label: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,13 +77,13 @@ pub struct Facts {
     /// Whether it is known not to be negative.
     pub non_negative: bool,
     /// Whether elements may be infinite by a constant's choice, as those of attention masks are.
-    pub infinite: bool,
+    pub may_be_infinite: bool,
 }
 
 impl Facts {
     /// Nothing but a name.
     pub(crate) fn named(name: &str) -> Self {
         let (name, ty) = (name.to_string(), Type::default());
-        Self { name, ty, ints: None, active: false, non_negative: false, infinite: false }
+        Self { name, ty, ints: None, active: false, non_negative: false, may_be_infinite: false }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Affine, Call, Constants, Dim, Error, Expr, Linear, Type, Value, View};
+use super::{Affine, Call, Constants, Dim, Error, Expr, Linear, NodeRef, Type, Value};
 
 /// What kind of operation a node is, which is all that a rule asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +59,7 @@ impl Kind {
 
 /// What is known of the sign of an operator's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Range {
+pub enum Sign {
     /// Nothing.
     Any,
     /// It is never negative.
@@ -126,44 +126,44 @@ pub trait Operator: Sync {
 
     /// The types of its outputs, as far as those of the operands tell; also the place where a
     /// node that contradicts the operator's definition is refused.
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error>;
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error>;
 
     /// What kind of operation the node is.
-    fn kind(&self, node: View) -> Result<Kind, Error>;
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error>;
 
     /// Whether relevance can flow to an operand (and not only through its shape or as an index).
-    fn flows(&self, _node: View, _operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, _operand: usize) -> bool {
         true
     }
 
     /// Whether the output depends on the operands' data, not on their shapes or types alone.
-    fn depends(&self, _node: View) -> bool {
+    fn depends(&self, _node: NodeRef) -> bool {
         true
     }
 
     /// The elements of an integer output in order, as far as constants and shapes tell.
-    fn fold(&self, _node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, _node: NodeRef) -> Option<Vec<Dim>> {
         None
     }
 
     /// The sign of the output.
-    fn range(&self, _node: View) -> Range {
-        Range::Any
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::Any
     }
 
     /// Whether elements of the output may be infinite, if those of an operand may.
-    fn is_infinite(&self, _node: View, operand: bool) -> bool {
+    fn may_be_infinite(&self, _node: NodeRef, operand: bool) -> bool {
         operand
     }
 
     /// Whether a movement gives every element of the result a single origin, or none.
-    fn copies(&self, _node: View) -> bool {
+    fn copies(&self, _node: NodeRef) -> bool {
         true
     }
 
     /// The multiply-adds of a product, with unknown sizes counted as 1; 0 for what reads and writes
     /// more than it computes.
-    fn multiply_adds(&self, _node: View) -> f64 {
+    fn multiply_adds(&self, _node: NodeRef) -> f64 {
         0.0
     }
 
@@ -173,7 +173,7 @@ pub trait Operator: Sync {
     }
 
     /// How an elementwise function is homogeneous (Euler), so that `x ⊙ Jᵀ s` is read off `y`.
-    fn degree(&self, _node: View) -> Option<Degree> {
+    fn euler(&self, _node: NodeRef) -> Option<Euler> {
         None
     }
 
@@ -184,7 +184,7 @@ pub trait Operator: Sync {
 
     /// How the constants lie of a node that shifts or scales its one activation by constants;
     /// `None` for any other node, `c / x` among them.
-    fn constants(&self, _node: View) -> Option<Constants> {
+    fn constants(&self, _node: NodeRef) -> Option<Constants> {
         None
     }
 
@@ -237,7 +237,7 @@ pub trait Operator: Sync {
 
 /// `x f′(x) = (p + α (x − f(x))) f(x)` between bounds of `f(x)`, and 0 at them and beyond.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Degree {
+pub struct Euler {
     /// `p`: what a homogeneous function has, like `ReLU` and its kin.
     pub factor: f64,
     /// `α`: what `x · sigmoid(α x)` has besides.
@@ -248,7 +248,7 @@ pub struct Degree {
     pub below: Option<f64>,
 }
 
-impl Degree {
+impl Euler {
     /// Of a function that is homogeneous everywhere.
     pub const fn of(factor: f64) -> Self {
         Self { factor, gate: 0.0, above: None, below: None }

@@ -68,7 +68,7 @@ impl Graph {
         }
         let at = |v: &Value| Value { node: moved[v.node.index()], ..*v };
         fresh.names.values_mut().for_each(|value| *value = at(value));
-        fresh.given = self.given.iter().map(|(body, call)| (at(body), at(call))).collect();
+        fresh.canonical = self.canonical.iter().map(|(body, call)| (at(body), at(call))).collect();
         let outputs = outputs.iter().map(at).collect();
         (fresh, outputs)
     }

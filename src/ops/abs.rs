@@ -1,13 +1,13 @@
 //! `Abs`: |x|, with derivative sign(x).
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Abs",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: false,
-    degree: Some(1.0),
+    euler: Some(1.0),
     adjoint: |call, s| Ok(s * call.x(0)?.sign()),
 };

@@ -1,14 +1,14 @@
 //! `Acosh`, with derivative 1 / √(x² − 1).
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Acosh",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         Ok(s / (x * x - 1.0).sqrt())

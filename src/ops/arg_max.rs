@@ -2,7 +2,7 @@
 
 use super::reduce;
 use crate::{
-    ir::{Error, Kind, Operator, Type, View},
+    ir::{Error, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -15,11 +15,11 @@ impl Operator for ArgMax {
         &["ArgMax", "ArgMin"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         reduce::infer(node, &[node.axis("axis", 0, node.rank(0)?)?], DataType::Int64)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 }

@@ -1,14 +1,14 @@
 //! `Asin`, with derivative 1 / √(1 − x²).
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Asin",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         Ok(s / (1.0 - x * x).sqrt())

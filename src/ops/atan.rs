@@ -1,14 +1,14 @@
 //! `Atan`, with derivative 1 / (1 + x²).
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Atan",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: true,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         Ok(s / (x * x + 1.0))

@@ -1,7 +1,7 @@
 //! `AveragePool`.
 
 use super::{places::Places, window::Window};
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &AveragePool;
 
@@ -12,17 +12,17 @@ impl Operator for AveragePool {
         &["AveragePool"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let x = node.ty(0)?;
         Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Window::of_pool(node).map(|_| Kind::Sum)
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(
@@ -63,7 +63,7 @@ impl Operator for AveragePool {
         } else {
             s / window.count() as f64
         };
-        if call.emitter().style().split_windows
+        if call.emitter().lowering().split_windows
             && window.tiles(&settled.padded.ty())
             && let Some(places) = Places::new(window, settled.padded)
             && let Some(g) = places.put_together(&vec![s; window.count() as usize])

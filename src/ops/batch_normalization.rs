@@ -1,6 +1,6 @@
 //! `BatchNormalization`, at inference: a scale and a shift per channel (axis 1).
 
-use crate::ir::{Affine, Call, Constants, Error, Expr, Kind, Operator, Role, Type, Value, View};
+use crate::ir::{Affine, Call, Constants, Error, Expr, Kind, NodeRef, Operator, Role, Type, Value};
 
 pub(super) const OPERATOR: &dyn Operator = &BatchNormalization;
 
@@ -11,11 +11,11 @@ impl Operator for BatchNormalization {
         &["BatchNormalization"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.int("training_mode", 0)? != 0 {
             return Err(Error::Unsupported { what: "BatchNormalization in training mode".into() });
         }
@@ -36,7 +36,7 @@ impl Operator for BatchNormalization {
         }
     }
 
-    fn constants(&self, _node: View) -> Option<Constants> {
+    fn constants(&self, _node: NodeRef) -> Option<Constants> {
         Some(Constants::PerChannel)
     }
 

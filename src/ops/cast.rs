@@ -1,7 +1,7 @@
 //! `Cast`.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -14,24 +14,24 @@ impl Operator for Cast {
         &["Cast"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input_of(target(node)?)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let ty = Type { elem: target(node)?, shape: None };
         // To an integer it is a rounding; from a boolean there is nothing to flow to.
         let flows = ty.is_float() && node.ty(0)?.elem != DataType::Bool;
         Ok(if flows { Kind::Movement } else { Kind::Stop })
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let integer = matches!(target(node), Ok(DataType::Int64 | DataType::Int32));
         integer.then(|| node.contents(0).map(<[Dim]>::to_vec))?
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
@@ -39,7 +39,7 @@ impl Operator for Cast {
     }
 }
 
-fn target(node: View) -> Result<DataType, Error> {
+fn target(node: NodeRef) -> Result<DataType, Error> {
     let to = node.int("to", 0)?;
     let known = i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok());
     known.filter(|elem| *elem != DataType::Undefined).ok_or_else(|| Error::Attribute {

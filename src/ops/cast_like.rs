@@ -1,7 +1,7 @@
 //! `CastLike`, of whose second operand only the type counts.
 
 use crate::{
-    ir::{Call, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -18,25 +18,25 @@ impl Operator for CastLike {
         15
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input_of(node.ty(1)?.elem)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let flows = node.ty(1)?.is_float() && node.ty(0)?.elem != DataType::Bool;
         Ok(if flows { Kind::Movement } else { Kind::Stop })
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn depends(&self, node: View) -> bool {
+    fn depends(&self, node: NodeRef) -> bool {
         node.is_active(0)
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

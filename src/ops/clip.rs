@@ -1,7 +1,7 @@
 //! `Clip`: cut to an interval, whose bounds were attributes until opset 11; nothing flows where it is
 //! cut.
 
-use crate::ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Euler, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Clip;
 
@@ -12,35 +12,35 @@ impl Operator for Clip {
         &["Clip"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         match node.is_active(1) || node.is_active(2) {
             true => Err(Error::Unsupported { what: "Clip to computed bounds".into() }),
             false => Ok(Kind::Activation),
         }
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
+    fn sign(&self, node: NodeRef) -> Sign {
         let low = match node.opset() {
             ..11 => node.float("min", f32::MIN).ok(),
             _ => node.constant_float(1),
         };
-        if low.is_some_and(|low| low >= 0.0) { Range::NonNegative } else { node.range_of(0) }
+        if low.is_some_and(|low| low >= 0.0) { Sign::NonNegative } else { node.sign_of(0) }
     }
 
-    fn degree(&self, node: View) -> Option<Degree> {
+    fn euler(&self, node: NodeRef) -> Option<Euler> {
         let (above, below) = bounds(node)?;
-        Some(Degree { above, below, ..Degree::of(1.0) })
+        Some(Euler { above, below, ..Euler::of(1.0) })
     }
 
-    fn is_infinite(&self, _node: View, _operand: bool) -> bool {
+    fn may_be_infinite(&self, _node: NodeRef, _operand: bool) -> bool {
         false
     }
 
@@ -55,7 +55,7 @@ impl Operator for Clip {
 }
 
 /// The bounds, where they are numbers that are known.
-fn bounds(node: View) -> Option<(Option<f64>, Option<f64>)> {
+fn bounds(node: NodeRef) -> Option<(Option<f64>, Option<f64>)> {
     let bound = |operand: usize, attribute: &str, none: f32| {
         if node.opset() >= 11 {
             return node

@@ -1,7 +1,7 @@
 //! Comparisons and logic: booleans, through which nothing flows.
 
 use crate::{
-    ir::{Dim, Error, Kind, Operator, Type, View},
+    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -26,11 +26,11 @@ impl Operator for Compare {
         ]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(vec![node.elementwise(0)?.remove(0).with(DataType::Bool)])
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let truth = |holds: bool| Dim::Known(holds.into());
         if node.op_type() == "Not" {
             let known = node.constant_ints(0)?;
@@ -63,7 +63,7 @@ impl Operator for Compare {
         }
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 }

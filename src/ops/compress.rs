@@ -1,6 +1,6 @@
 //! `Compress`: the elements along an axis that a list of booleans chooses.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Compress;
@@ -12,7 +12,7 @@ impl Operator for Compress {
         &["Compress"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let ty = node.ty(0)?;
         let mut dims = ty.shape.clone().ok_or(Error::Unknown { what: "the shape".into() })?;
         let kept = match node.contents(1) {
@@ -28,16 +28,16 @@ impl Operator for Compress {
         Ok(vec![Type::new(ty.elem, dims)])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(
@@ -60,7 +60,7 @@ impl Operator for Compress {
 }
 
 /// The axis, if the tensor is not taken as one list.
-fn along(node: View) -> Result<Option<usize>, Error> {
+fn along(node: NodeRef) -> Result<Option<usize>, Error> {
     let rank = node.rank(0)?;
     node.attribute("axis").map(|_| node.axis("axis", 0, rank)).transpose()
 }

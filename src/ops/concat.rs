@@ -1,6 +1,6 @@
 //! `Concat`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Concat;
 
@@ -11,7 +11,7 @@ impl Operator for Concat {
         &["Concat"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let operands: Vec<_> = node.inputs().into_iter().flatten().collect();
         let along = axis(node.int("axis", 0)?, node.rank(0)?)?;
         let mut out = node.ty(0)?.clone();
@@ -40,11 +40,11 @@ impl Operator for Concat {
         Ok(vec![out])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         if axis(node.int("axis", 0).ok()?, node.rank(0).ok()?) != Ok(0) {
             return None;
         }
@@ -52,8 +52,8 @@ impl Operator for Concat {
         Some(parts?.concat())
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

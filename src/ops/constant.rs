@@ -1,7 +1,7 @@
 //! `Constant` and `ConstantOfShape`: values that depend on no input.
 
 use crate::{
-    ir::{Dim, Error, Kind, Operator, Range, Type, View},
+    ir::{Dim, Error, Kind, NodeRef, Operator, Sign, Type},
     onnx::{DataType, Tensor},
 };
 
@@ -14,7 +14,7 @@ impl Operator for Constant {
         &["Constant", "ConstantOfShape"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_ref()) {
             Tensor::new(tensor, node.graph().external())
                 .check()
@@ -43,15 +43,15 @@ impl Operator for Constant {
         })
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 
-    fn depends(&self, _node: View) -> bool {
+    fn depends(&self, _node: NodeRef) -> bool {
         false
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         if node.op_type() == "ConstantOfShape" {
             let count = match node.contents(0)? {
                 [] => 1,
@@ -72,12 +72,12 @@ impl Operator for Constant {
         Some(ints.into_iter().map(Dim::Known).collect())
     }
 
-    fn range(&self, node: View) -> Range {
+    fn sign(&self, node: NodeRef) -> Sign {
         let tensor = node.attribute("value").and_then(|a| a.t.as_ref());
         let floats = tensor.and_then(|t| Tensor::new(t, node.graph().external()).floats());
         match floats {
-            Some(floats) if floats.iter().all(|&v| v >= 0.0) => Range::NonNegative,
-            _ => Range::Any,
+            Some(floats) if floats.iter().all(|&v| v >= 0.0) => Sign::NonNegative,
+            _ => Sign::Any,
         }
     }
 }

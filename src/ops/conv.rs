@@ -1,7 +1,7 @@
 //! `Conv`, over any number of spatial axes.
 
 use super::window::{Window, groups};
-use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Conv;
 
@@ -12,14 +12,14 @@ impl Operator for Conv {
         &["Conv"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let weights = node.ty(1)?;
         groups(node, node.ty(0)?.dim(1), weights.dim(1))?;
         let channels = weights.dim(0).unwrap_or(Dim::Unknown);
         Ok(window(node)?.output(node.ty(0)?, channels))
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.is_active(2) {
             return Err(Error::Unsupported { what: "a convolution with a computed bias".into() });
         }
@@ -31,11 +31,11 @@ impl Operator for Conv {
         Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
-    fn multiply_adds(&self, node: View) -> f64 {
+    fn multiply_adds(&self, node: NodeRef) -> f64 {
         let Ok(w) = node.ty(1) else { return 0.0 };
         node.output().least_count() * w.least_count()
             / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
@@ -57,31 +57,31 @@ impl Operator for Conv {
 }
 
 impl Linear for Conv {
-    fn features(&self, _node: View) -> Result<Option<usize>, Error> {
+    fn features(&self, _node: NodeRef) -> Result<Option<usize>, Error> {
         Ok(Some(1))
     }
 
-    fn count(&self, node: View) -> Option<i64> {
+    fn count(&self, node: NodeRef) -> Option<i64> {
         node.ty(1).ok()?.dim(0)?.known()
     }
 
     /// `W` is [features, channels / group, …].
-    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn scale<'e>(&self, node: NodeRef, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
         let after: Vec<_> = (1..node.rank(1)?).collect();
         Ok(w * g.unsqueeze(&after))
     }
 
-    fn bias<'e>(&self, node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn bias<'e>(&self, node: NodeRef, b: Expr<'e>) -> Result<Expr<'e>, Error> {
         bias_list(b, self.count(node))
     }
 
-    fn spread<'e>(&self, _node: View, b: Expr<'e>, rank: usize) -> Result<Expr<'e>, Error> {
+    fn spread<'e>(&self, _node: NodeRef, b: Expr<'e>, rank: usize) -> Result<Expr<'e>, Error> {
         let after: Vec<_> = (1..rank.saturating_sub(1)).collect();
         Ok(b.unsqueeze(&after))
     }
 }
 
-fn window(node: View) -> Result<Window, Error> {
+fn window(node: NodeRef) -> Result<Window, Error> {
     Window::new(node, super::window::kernel(node)?)
 }
 

@@ -1,7 +1,7 @@
 //! `ConvTranspose`: the adjoint of a convolution, as a layer of its own.
 
 use super::window::{Window, groups};
-use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &ConvTranspose;
 
@@ -12,7 +12,7 @@ impl Operator for ConvTranspose {
         &["ConvTranspose"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let channels = node.ty(1)?.dim(1).unwrap_or(Dim::Unknown);
         let group = groups(node, None, None)?;
         let channels = channels.map(group == 1, |n| n.saturating_mul(group));
@@ -20,7 +20,7 @@ impl Operator for ConvTranspose {
         Ok(window.transposed_output(node.ty(0)?, channels, &output_padding))
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.is_active(2) {
             return Err(Error::Unsupported { what: "a convolution with a computed bias".into() });
         }
@@ -32,11 +32,11 @@ impl Operator for ConvTranspose {
         Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
-    fn multiply_adds(&self, node: View) -> f64 {
+    fn multiply_adds(&self, node: NodeRef) -> f64 {
         let Ok(w) = node.ty(1) else { return 0.0 };
         node.ty(0).map_or(0.0, |x| x.least_count()) * w.least_count()
             / w.dim(0).and_then(Dim::known).map_or(1.0, |n| n as f64)
@@ -66,17 +66,17 @@ impl Operator for ConvTranspose {
 }
 
 impl Linear for ConvTranspose {
-    fn features(&self, _node: View) -> Result<Option<usize>, Error> {
+    fn features(&self, _node: NodeRef) -> Result<Option<usize>, Error> {
         Ok(Some(1))
     }
 
-    fn count(&self, node: View) -> Option<i64> {
+    fn count(&self, node: NodeRef) -> Option<i64> {
         let group = node.int("group", 1).ok()?;
         node.ty(1).ok()?.dim(1)?.known()?.checked_mul(group)
     }
 
     /// `W` is [channels, features / group, …], with the channels of a group side by side.
-    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn scale<'e>(&self, node: NodeRef, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
         let group = node.int("group", 1)?;
         let spatial: Vec<_> = (2..node.rank(1)?).collect();
         if group == 1 {
@@ -91,11 +91,11 @@ impl Linear for ConvTranspose {
         Ok((grouped * g).reshape_like(w))
     }
 
-    fn bias<'e>(&self, node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn bias<'e>(&self, node: NodeRef, b: Expr<'e>) -> Result<Expr<'e>, Error> {
         super::conv::bias_list(b, self.count(node))
     }
 
-    fn spread<'e>(&self, _node: View, b: Expr<'e>, rank: usize) -> Result<Expr<'e>, Error> {
+    fn spread<'e>(&self, _node: NodeRef, b: Expr<'e>, rank: usize) -> Result<Expr<'e>, Error> {
         let after: Vec<_> = (1..rank.saturating_sub(1)).collect();
         Ok(b.unsqueeze(&after))
     }

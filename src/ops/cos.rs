@@ -1,13 +1,13 @@
 //! `Cos`, with derivative −sin x.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Cos",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: true,
-    degree: None,
+    euler: None,
     adjoint: |call, s| Ok(-(s * call.x(0)?.unary("Sin"))),
 };

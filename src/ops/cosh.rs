@@ -1,13 +1,13 @@
 //! `Cosh`, with derivative sinh x.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Cosh",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| Ok(s * call.x(0)?.unary("Sinh")),
 };

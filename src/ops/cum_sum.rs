@@ -1,6 +1,6 @@
 //! `CumSum`, whose adjoint sums from the other end.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &CumSum;
@@ -16,20 +16,20 @@ impl Operator for CumSum {
         11
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Leaf)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

@@ -1,6 +1,6 @@
 //! `DepthToSpace`: blocks of channels become blocks of pixels.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &DepthToSpace;
@@ -12,7 +12,7 @@ impl Operator for DepthToSpace {
         &["DepthToSpace"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (ty, block) = (node.ty(0)?, block(node)?);
         let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
             return Err(Error::Unknown { what: "a shape of four axes".into() });
@@ -27,16 +27,16 @@ impl Operator for DepthToSpace {
         Ok(vec![Type::new(ty.elem, vec![n, channels, grow(h), grow(w)])])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(
@@ -66,7 +66,7 @@ impl Operator for DepthToSpace {
 }
 
 /// The side of a block.
-pub(super) fn block(node: View) -> Result<i64, Error> {
+pub(super) fn block(node: NodeRef) -> Result<i64, Error> {
     let block = node.int("blocksize", 0)?;
     match (1..=1 << 15).contains(&block) {
         true => Ok(block),

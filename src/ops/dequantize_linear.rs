@@ -1,6 +1,6 @@
 //! `DequantizeLinear`, of constants: weights that are stored as integers.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &DequantizeLinear;
 
@@ -15,7 +15,7 @@ impl Operator for DequantizeLinear {
         10
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(vec![node.ty(0)?.with(node.ty(1)?.elem)])
     }
 
@@ -38,7 +38,7 @@ impl Operator for DequantizeLinear {
         Some(q * spread(scale))
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Err(Error::Unsupported { what: "DequantizeLinear of activations".into() })
     }
 }

@@ -1,7 +1,7 @@
 //! `Dropout`, which does nothing at inference.
 
 use crate::{
-    ir::{Call, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -14,20 +14,20 @@ impl Operator for Dropout {
         &["Dropout"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(vec![node.ty(0)?.clone(), node.ty(0)?.with(DataType::Bool)])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View, broadcast};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type, broadcast};
 use crate::onnx::attribute::string;
 
 pub(super) const OPERATOR: &dyn Operator = &Einsum;
@@ -24,7 +24,7 @@ impl Operator for Einsum {
         12
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let equation = Equation::read(node)?;
         let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
         let mut batch = Type::new(node.ty(0)?.elem, Vec::new());
@@ -74,7 +74,7 @@ impl Operator for Einsum {
         Ok(vec![Type::new(batch.elem, dims)])
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let operands = node.inputs().len();
         match ((0..operands).filter(|&i| node.is_active(i)).count(), operands) {
             (_, 1) => Ok(Kind::Leaf),
@@ -84,7 +84,7 @@ impl Operator for Einsum {
         }
     }
 
-    fn multiply_adds(&self, node: View) -> f64 {
+    fn multiply_adds(&self, node: NodeRef) -> f64 {
         let Ok(equation) = Equation::read(node) else { return 0.0 };
         let mut sizes: BTreeMap<char, f64> = BTreeMap::new();
         for (operand, labels) in equation.operands.iter().enumerate() {
@@ -137,7 +137,7 @@ impl Operator for Einsum {
 }
 
 impl Equation {
-    fn read(node: View) -> Result<Self, Error> {
+    fn read(node: NodeRef) -> Result<Self, Error> {
         let text = node.string("equation", "")?.replace(' ', "").replace("...", ".");
         let bad = || Error::Attribute { name: "equation".into(), what: format!("is '{text}'") };
         let (left, right) = text.split_once("->").map_or((&*text, None), |(l, r)| (l, Some(r)));

@@ -1,6 +1,6 @@
 //! What elementwise nonlinearities have in common.
 
-use crate::ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Euler, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 /// A function of each element.
 pub struct Elementwise {
@@ -9,11 +9,11 @@ pub struct Elementwise {
     /// The operator set that it came with.
     pub since: i64,
     /// The sign of the result.
-    pub range: Range,
+    pub sign: Sign,
     /// Whether the result is finite where the element is not.
     pub bounded: bool,
     /// `p` where `x f′(x) = p f(x)`.
-    pub degree: Option<f64>,
+    pub euler: Option<f64>,
     /// `s ⊙ f′(x)`
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
@@ -27,28 +27,28 @@ impl Operator for Elementwise {
         self.since
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Activation)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, _node: View) -> Range {
-        self.range
+    fn sign(&self, _node: NodeRef) -> Sign {
+        self.sign
     }
 
-    fn is_infinite(&self, _node: View, operand: bool) -> bool {
+    fn may_be_infinite(&self, _node: NodeRef, operand: bool) -> bool {
         operand && !self.bounded
     }
 
-    fn degree(&self, _node: View) -> Option<Degree> {
-        self.degree.map(Degree::of)
+    fn euler(&self, _node: NodeRef) -> Option<Euler> {
+        self.euler.map(Euler::of)
     }
 
     fn adjoint<'e>(

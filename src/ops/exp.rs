@@ -1,13 +1,13 @@
 //! `Exp`: eˣ, its own derivative.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Exp",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: true,
-    degree: None,
+    euler: None,
     adjoint: |call, s| Ok(s * call.y()),
 };

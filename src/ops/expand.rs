@@ -1,6 +1,6 @@
 //! `Expand`: broadcasting to a shape.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View, broadcast};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type, broadcast};
 
 pub(super) const OPERATOR: &dyn Operator = &Expand;
 
@@ -11,7 +11,7 @@ impl Operator for Expand {
         &["Expand"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let x = node.ty(0)?;
         let Some(shape) = node.contents(1) else {
             return Ok(vec![Type { elem: x.elem, shape: None }]);
@@ -23,16 +23,16 @@ impl Operator for Expand {
         Ok(vec![Type { elem: x.elem, shape }])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

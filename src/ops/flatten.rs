@@ -1,11 +1,11 @@
 //! `Flatten`: the axes before and from `axis` on, as two.
 
 use super::reshaping::Reshaping;
-use crate::ir::{Dim, Error, Operator, Type, View, axis};
+use crate::ir::{Dim, Error, NodeRef, Operator, Type, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Flatten", infer };
 
-fn infer(node: View) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Type, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let at = node.int("axis", 1)?;

@@ -1,7 +1,7 @@
 //! `Gather`: parts along an axis by their indices. Of a constant by integer activations it is an
 //! embedding.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
@@ -13,7 +13,7 @@ impl Operator for Gather {
         &["Gather"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let rank = node.rank(0)?;
         let along = node.axis("axis", 0, rank)?;
         let (Some(data), Some(indices)) = (&node.ty(0)?.shape, &node.ty(1)?.shape) else {
@@ -23,22 +23,22 @@ impl Operator for Gather {
         Ok(vec![Type::new(node.ty(0)?.elem, dims)])
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Ok(if node.is_active(0) { Kind::Movement } else { Kind::Embedding })
     }
 
-    fn flows(&self, node: View, operand: usize) -> bool {
+    fn flows(&self, node: NodeRef, operand: usize) -> bool {
         operand == 0 || !node.is_active(0)
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let data = node.contents(0).filter(|_| node.rank(0) == Ok(1))?;
         let indices = node.constant_ints(1)?;
         indices.into_iter().map(|i| data.get(axis(i, data.len()).ok()?).copied()).collect()
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

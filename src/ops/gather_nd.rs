@@ -1,6 +1,6 @@
 //! `GatherND`: parts by lists of indices.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &GatherNd;
 
@@ -15,7 +15,7 @@ impl Operator for GatherNd {
         11
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (data, indices) = (node.ty(0)?, node.ty(1)?);
         let batch = usize::try_from(node.int("batch_dims", 0)?).unwrap_or(usize::MAX);
         let (Some(data_dims), Some(index_dims)) = (&data.shape, &indices.shape) else {
@@ -33,16 +33,16 @@ impl Operator for GatherNd {
         Ok(vec![Type::new(data.elem, [outer, rest].concat())])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

@@ -4,14 +4,14 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Gelu",
     since: 20,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         // √(2/π), and φ(0) = ½ √(2/π)

@@ -2,7 +2,7 @@
 
 use crate::onnx::attribute::{float, int};
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type},
     onnx::DataType,
 };
 
@@ -15,7 +15,7 @@ impl Operator for Gemm {
         &["Gemm"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.rank(0)? != 2 || node.rank(1)? != 2 {
             return Err(Error::Shapes { what: "operands that are no matrices".into() });
         }
@@ -33,7 +33,7 @@ impl Operator for Gemm {
         }
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.is_active(2) {
             return Err(Error::Unsupported { what: "Gemm with a computed C".into() });
         }
@@ -50,11 +50,11 @@ impl Operator for Gemm {
         Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
-    fn multiply_adds(&self, node: View) -> f64 {
+    fn multiply_adds(&self, node: NodeRef) -> f64 {
         let inner = || {
             let [turned, _] = transposed(node).ok()?;
             node.ty(0).ok()?.dim(usize::from(!turned))?.known()
@@ -97,34 +97,34 @@ impl Operator for Gemm {
 }
 
 impl Linear for Gemm {
-    fn features(&self, node: View) -> Result<Option<usize>, Error> {
+    fn features(&self, node: NodeRef) -> Result<Option<usize>, Error> {
         Ok(Some(usize::from(node.is_active(0))))
     }
 
-    fn count(&self, node: View) -> Option<i64> {
+    fn count(&self, node: NodeRef) -> Option<i64> {
         let [ta, tb] = transposed(node).ok()?;
         let (operand, axis) = if node.is_active(0) { (1, !tb) } else { (0, ta) };
         node.ty(operand).ok()?.dim(usize::from(axis))?.known()
     }
 
-    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn scale<'e>(&self, node: NodeRef, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
         let [ta, tb] = transposed(node)?;
         // Features are the columns of B′, or the rows of A′ where A holds the weights.
         let rows = if node.is_active(0) { tb } else { !ta };
         Ok(w * if rows { g.unsqueeze(&[1]) } else { g })
     }
 
-    fn bias<'e>(&self, node: View, b: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn bias<'e>(&self, node: NodeRef, b: Expr<'e>) -> Result<Expr<'e>, Error> {
         let beta = node.float("beta", 1.0)?;
         Ok(if (beta - 1.0).abs() > 0.0 { b / beta } else { b })
     }
 
-    fn spread<'e>(&self, node: View, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
+    fn spread<'e>(&self, node: NodeRef, b: Expr<'e>, _rank: usize) -> Result<Expr<'e>, Error> {
         let beta = node.float("beta", 1.0)?;
         Ok(if (beta - 1.0).abs() > 0.0 { b * beta } else { b })
     }
 }
 
-fn transposed(node: View) -> Result<[bool; 2], Error> {
+fn transposed(node: NodeRef) -> Result<[bool; 2], Error> {
     Ok([node.int("transA", 0)? != 0, node.int("transB", 0)? != 0])
 }

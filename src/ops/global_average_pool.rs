@@ -1,7 +1,7 @@
 //! `GlobalAveragePool`: the mean over the spatial axes.
 
 use super::reduce;
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &GlobalAveragePool;
 
@@ -12,16 +12,16 @@ impl Operator for GlobalAveragePool {
         &["GlobalAveragePool"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         global(node)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Sum)
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(
@@ -36,7 +36,7 @@ impl Operator for GlobalAveragePool {
 }
 
 /// The type of a pool over all spatial axes.
-pub(super) fn global(node: View) -> Result<Vec<Type>, Error> {
+pub(super) fn global(node: NodeRef) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let Some(shape) = &ty.shape else { return Ok(Vec::new()) };
     if shape.len() < 3 {

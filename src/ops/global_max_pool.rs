@@ -1,7 +1,7 @@
 //! `GlobalMaxPool`: the largest over the spatial axes.
 
 use super::{global_average_pool::global, max_pool::to_first_largest};
-use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &GlobalMaxPool;
 
@@ -12,16 +12,16 @@ impl Operator for GlobalMaxPool {
         &["GlobalMaxPool"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         global(node)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Max)
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(

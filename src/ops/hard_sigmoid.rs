@@ -1,14 +1,14 @@
 //! `HardSigmoid`: αx + β cut to 0…1; nothing flows where it is cut.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "HardSigmoid",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: true,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let y = call.y();
         let inside = (y - y * y).greater(0.0);

@@ -1,14 +1,14 @@
 //! `HardSwish`: x · max(0, min(1, x/6 + ½)), with derivative x/3 + ½ where |x| < 3.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "HardSwish",
     since: 14,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         let step = x.greater(0.0).cast(x.ty().elem);

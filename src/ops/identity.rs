@@ -1,6 +1,6 @@
 //! `Identity`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Identity;
 
@@ -11,20 +11,20 @@ impl Operator for Identity {
         &["Identity"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         Some(node.contents(0)?.to_vec())
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(

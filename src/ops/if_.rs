@@ -1,7 +1,7 @@
 //! `If` with a condition that the input decides, which relevance does not cross. Where the condition is
 //! known, the branch that is taken stands for it.
 
-use crate::ir::{Error, Kind, Operator, Type, View};
+use crate::ir::{Error, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &If;
 
@@ -12,11 +12,11 @@ impl Operator for If {
         &["If"]
     }
 
-    fn infer(&self, _node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, _node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(Vec::new())
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Err(Error::Unsupported { what: "an If whose branch is chosen at run time".into() })
     }
 }

@@ -1,7 +1,7 @@
 //! Operators whose results are positions, counts or codes, through which nothing flows.
 
 use crate::{
-    ir::{Dim, Error, Kind, Operator, Type, View},
+    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -18,7 +18,7 @@ impl Operator for Indices {
         if name == "NonMaxSuppression" { 10 } else { 9 }
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let list = |rank| vec![Dim::Unknown; rank];
         Ok(vec![match node.op_type() {
             "OneHot" => Type::new(node.ty(2)?.elem, list(node.rank(0)? + 1)),
@@ -26,7 +26,7 @@ impl Operator for Indices {
         }])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 }

@@ -1,13 +1,13 @@
 //! `Log`: ln x, with derivative 1/x.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Log",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| Ok(s / call.x(0)?),
 };

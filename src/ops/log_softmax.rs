@@ -1,7 +1,7 @@
 //! `LogSoftmax`.
 
 use super::softmax::axes;
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &LogSoftmax;
 
@@ -12,11 +12,11 @@ impl Operator for LogSoftmax {
         &["LogSoftmax"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Softmax)
     }
 

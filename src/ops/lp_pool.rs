@@ -1,7 +1,7 @@
 //! `LpPool` and `GlobalLpPool`: (Σ |x|ᵖ)¹ᐟᵖ over windows, or over all spatial axes.
 
 use super::{global_average_pool::global, window::Window};
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &LpPool;
 
@@ -12,7 +12,7 @@ impl Operator for LpPool {
         &["LpPool", "GlobalLpPool"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.op_type() == "GlobalLpPool" {
             return global(node);
         }
@@ -20,7 +20,7 @@ impl Operator for LpPool {
         Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.op_type() == "LpPool" {
             Window::of_pool(node)?;
         }
@@ -30,8 +30,8 @@ impl Operator for LpPool {
         }
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::NonNegative
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::NonNegative
     }
 
     /// `sign(x) |x|ᵖ⁻¹ ⊙ Wᵀ (s y¹⁻ᵖ)`, where `W` adds up windows; 0 where y is.

@@ -1,7 +1,7 @@
 //! `LRN`: x / (κ + α/n · Σ x²)ᵝ, with the sum over n neighbouring channels.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type},
     onnx::schema::TensorProto,
 };
 
@@ -14,11 +14,11 @@ impl Operator for Lrn {
         &["LRN"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Leaf)
     }
 

@@ -1,7 +1,7 @@
 //! `MatMul`, with a third operand that ONNX does not know: a bias that is added.
 
 use crate::ir::{
-    Call, Dim, Error, Expr, Kind, Linear, Operator, Range, Role, Type, View, broadcast,
+    Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type, broadcast,
 };
 
 pub(super) const OPERATOR: &dyn Operator = &MatMul;
@@ -13,7 +13,7 @@ impl Operator for MatMul {
         &["MatMul"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (rank_a, rank_b) = (node.rank(0)?, node.rank(1)?);
         let (a, b) = (node.ty(0)?, node.ty(1)?);
         let dims = |ty: &Type| ty.shape.clone().unwrap_or_default();
@@ -44,7 +44,7 @@ impl Operator for MatMul {
         Ok(vec![Type::new(a.elem, out)])
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let both = node.is_active(0) && node.is_active(1);
         Ok(if both { Kind::Product } else { Kind::Weighted })
     }
@@ -53,11 +53,11 @@ impl Operator for MatMul {
         Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
-    fn multiply_adds(&self, node: View) -> f64 {
+    fn multiply_adds(&self, node: NodeRef) -> f64 {
         let inner = node.ty(0).ok().and_then(|a| a.shape.as_ref()?.last()?.known());
         node.output().least_count() * inner.map_or(1.0, |n| n as f64)
     }
@@ -100,7 +100,7 @@ impl Operator for MatMul {
 }
 
 impl Linear for MatMul {
-    fn features(&self, node: View) -> Result<Option<usize>, Error> {
+    fn features(&self, node: NodeRef) -> Result<Option<usize>, Error> {
         let rank = node.output().rank().ok_or(Error::Unknown { what: "the rank".into() })?;
         let (x_rank, w_rank) = if node.is_active(0) {
             (node.rank(0)?, node.rank(1)?)
@@ -115,14 +115,14 @@ impl Linear for MatMul {
         })
     }
 
-    fn count(&self, node: View) -> Option<i64> {
+    fn count(&self, node: NodeRef) -> Option<i64> {
         let operand = usize::from(node.is_active(0));
         let rank = node.rank(operand).ok()?;
         let axis = if operand == 1 { rank.checked_sub(1) } else { rank.checked_sub(2) };
         node.ty(operand).ok()?.dim(axis?)?.known()
     }
 
-    fn scale<'e>(&self, node: View, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
+    fn scale<'e>(&self, node: NodeRef, w: Expr<'e>, g: Expr<'e>) -> Result<Expr<'e>, Error> {
         Ok(w * if node.is_active(0) { g } else { g.unsqueeze(&[1]) })
     }
 }

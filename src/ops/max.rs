@@ -1,6 +1,6 @@
 //! `Max` and `Min`, of any number of operands. Operands that tie share evenly.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Max;
 
@@ -11,17 +11,17 @@ impl Operator for Max {
         &["Max", "Min"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
         // One activation against constants is a cut.
         Ok(if activations == 1 { Kind::Activation } else { Kind::Max })
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let largest = node.op_type() == "Max";
         node.fold(|a, b| match (a, b) {
             (Dim::Known(a), Dim::Known(b)) => Dim::Known(if largest { a.max(b) } else { a.min(b) }),
@@ -30,9 +30,9 @@ impl Operator for Max {
         .filter(|_| node.inputs().len() == 2)
     }
 
-    fn range(&self, node: View) -> Range {
-        let floor = (0..node.inputs().len()).any(|i| node.range_of(i) == Range::NonNegative);
-        if node.op_type() == "Max" && floor { Range::NonNegative } else { Range::AsOperands }
+    fn sign(&self, node: NodeRef) -> Sign {
+        let floor = (0..node.inputs().len()).any(|i| node.sign_of(i) == Sign::NonNegative);
+        if node.op_type() == "Max" && floor { Sign::NonNegative } else { Sign::AsOperands }
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

@@ -2,7 +2,7 @@
 
 use super::{places::Places, window::Window};
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::{DataType, schema::TensorProto},
 };
 
@@ -15,19 +15,19 @@ impl Operator for MaxPool {
         &["MaxPool"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let x = node.ty(0)?;
         let mut types = Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown));
         types.extend(types.first().map(|ty| ty.with(DataType::Int64)));
         Ok(types)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Window::of_pool(node).map(|_| Kind::Max)
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     /// Every window's elements are laid out along an axis of their own, `s` is put where the first
@@ -47,7 +47,7 @@ impl Operator for MaxPool {
         };
         // Padding must never win, so it is no zero here but the lowest number there is.
         let settled = window.settle(x, f64::from(f32::MIN))?;
-        if call.emitter().style().split_windows
+        if call.emitter().lowering().split_windows
             && let Some(places) = Places::new(&settled.window, settled.padded)
         {
             return settled.crop(apart(&places, settled.padded, call.y(), s)?, x);

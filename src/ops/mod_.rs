@@ -1,6 +1,6 @@
 //! `Mod`: what a division leaves over, which grows as its first operand does.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Mod;
 
@@ -15,18 +15,18 @@ impl Operator for Mod {
         10
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         match node.is_active(1) {
             true => Err(Error::Unsupported { what: "Mod by an activation".into() }),
             false => Ok(Kind::Activation),
         }
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         // Of sizes, which are not negative: the conventions for signs agree.
         node.fold(|a, b| match (a, b) {
             (Dim::Known(a @ 0..), Dim::Known(b @ 1..)) => Dim::Known(a % b),

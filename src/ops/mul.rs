@@ -1,7 +1,7 @@
 //! `Mul`.
 
 use crate::ir::{
-    Affine, Call, Constants, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View,
+    Affine, Call, Constants, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, Value,
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Mul;
@@ -13,19 +13,19 @@ impl Operator for Mul {
         &["Mul"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Ok(node.binary(Kind::Product))
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         node.fold(|a, b| match (a, b) {
             (Dim::Known(a), Dim::Known(b)) => a.checked_mul(b).map_or(Dim::Unknown, Dim::Known),
             (dim, Dim::Known(1)) | (Dim::Known(1), dim) => dim,
@@ -33,7 +33,7 @@ impl Operator for Mul {
         })
     }
 
-    fn constants(&self, node: View) -> Option<Constants> {
+    fn constants(&self, node: NodeRef) -> Option<Constants> {
         (node.binary(Kind::Product) == Kind::Affine).then_some(Constants::Broadcast)
     }
 

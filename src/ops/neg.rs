@@ -1,6 +1,6 @@
 //! `Neg`: −x.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Neg;
 
@@ -11,11 +11,11 @@ impl Operator for Neg {
         &["Neg"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Affine)
     }
 

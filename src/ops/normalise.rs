@@ -1,7 +1,7 @@
 //! What normalisations by statistics have in common.
 
 use super::reduce;
-use crate::ir::{Call, Error, Expr, Kind, Operator, Role, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Role, Type};
 
 /// A normalisation by statistics of operand 0; operands 1 and 2, where it has them, scale and shift it.
 pub struct Normalisation {
@@ -22,11 +22,11 @@ impl Operator for Normalisation {
         self.since
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if (1..node.inputs().len()).any(|operand| node.is_active(operand)) {
             let what = format!("{} with a computed scale or bias", self.name);
             return Err(Error::Unsupported { what });
@@ -34,7 +34,7 @@ impl Operator for Normalisation {
         Ok(Kind::Normalisation)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 

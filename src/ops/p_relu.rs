@@ -1,6 +1,6 @@
 //! `PRelu`: x where x > 0, a learned slope times x elsewhere.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &PRelu;
 
@@ -11,11 +11,11 @@ impl Operator for PRelu {
         &["PRelu"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         match node.is_active(1) {
             true => Err(Error::Unsupported { what: "PRelu with a computed slope".into() }),
             false => Ok(Kind::Weighted),

@@ -1,6 +1,6 @@
 //! `Pad`: with a constant, or with what lies at the ends.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
 use crate::onnx::attribute::{ints, string};
 
 pub(super) const OPERATOR: &dyn Operator = &Pad;
@@ -12,7 +12,7 @@ impl Operator for Pad {
         &["Pad"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (before, after) = pads(node)?;
         let mut ty = node.ty(0)?.clone();
         for (axis, dim) in ty.shape.iter_mut().flatten().enumerate() {
@@ -22,11 +22,11 @@ impl Operator for Pad {
         Ok(vec![ty])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
@@ -105,7 +105,7 @@ fn mirrored<'e>(
 
 /// The elements added before and after each axis: an attribute before opset 11, an operand since,
 /// and since 18 for chosen axes.
-fn pads(node: View) -> Result<(Vec<i64>, Vec<i64>), Error> {
+fn pads(node: NodeRef) -> Result<(Vec<i64>, Vec<i64>), Error> {
     let rank = node.rank(0)?;
     let unknown = |what: &str| Error::Unknown { what: what.into() };
     let stated = if node.opset() < 11 {

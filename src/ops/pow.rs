@@ -1,7 +1,7 @@
 //! `Pow`: xᵖ.
 
 use crate::{
-    ir::{Call, Degree, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Error, Euler, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -14,21 +14,21 @@ impl Operator for Pow {
         &["Pow"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Ok(if node.is_active(1) { Kind::Leaf } else { Kind::Activation })
     }
 
-    fn range(&self, node: View) -> Range {
+    fn sign(&self, node: NodeRef) -> Sign {
         let even = node.constant_float(1).is_some_and(|p| p % 2.0 == 0.0);
-        if even { Range::NonNegative } else { node.range_of(0) }
+        if even { Sign::NonNegative } else { node.sign_of(0) }
     }
 
-    fn degree(&self, node: View) -> Option<Degree> {
-        node.constant_float(1).filter(|_| !node.is_active(1)).map(Degree::of)
+    fn euler(&self, node: NodeRef) -> Option<Euler> {
+        node.constant_float(1).filter(|_| !node.is_active(1)).map(Euler::of)
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

@@ -1,7 +1,7 @@
 //! Random numbers and shapes filled in: values that depend on the shape of their operand at most.
 
 use crate::{
-    ir::{Dim, Error, Kind, Operator, Type, View},
+    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -14,7 +14,7 @@ impl Operator for Random {
         &["EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let stated = i32::try_from(node.int("dtype", 0)?).ok().and_then(|e| e.try_into().ok());
         let stated = stated.filter(|elem| *elem != DataType::Undefined);
         Ok(vec![match node.input(0) {
@@ -30,11 +30,11 @@ impl Operator for Random {
         }])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 
-    fn depends(&self, _node: View) -> bool {
+    fn depends(&self, _node: NodeRef) -> bool {
         false
     }
 }

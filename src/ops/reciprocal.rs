@@ -1,14 +1,14 @@
 //! `Reciprocal`: 1/x, with derivative −1/x².
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Reciprocal",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: Some(-1.0),
+    euler: Some(-1.0),
     adjoint: |call, s| {
         let y = call.y();
         Ok(-(s * y * y))

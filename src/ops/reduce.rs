@@ -1,7 +1,7 @@
 //! What reductions over axes have in common.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -14,7 +14,7 @@ pub struct Reduction {
     /// What kind of operation it is.
     pub kind: Kind,
     /// The sign of the result.
-    pub range: Range,
+    pub sign: Sign,
     /// The adjoint over these axes; `s` and the last argument, the result, have them with size 1.
     pub adjoint: for<'e> fn(Expr<'e>, &[usize], Expr<'e>, Expr<'e>) -> Expr<'e>,
 }
@@ -24,20 +24,20 @@ impl Operator for Reduction {
         std::slice::from_ref(&self.name)
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         infer(node, &self.axes(node)?, node.ty(0)?.elem)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(self.kind)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, _node: View) -> Range {
-        self.range
+    fn sign(&self, _node: NodeRef) -> Sign {
+        self.sign
     }
 
     fn adjoint<'e>(
@@ -56,7 +56,7 @@ impl Operator for Reduction {
 
 impl Reduction {
     /// The axes: all where none are given, unless `noop_with_empty_axes` says none.
-    fn axes(&self, node: View) -> Result<Vec<usize>, Error> {
+    fn axes(&self, node: NodeRef) -> Result<Vec<usize>, Error> {
         let rank = node.rank(0)?;
         Ok(match node.axes(self.since, rank)? {
             Some(axes) if !axes.is_empty() => axes,
@@ -67,7 +67,7 @@ impl Reduction {
 }
 
 /// The type of a reduction over `axes`.
-pub fn infer(node: View, axes: &[usize], elem: DataType) -> Result<Vec<Type>, Error> {
+pub fn infer(node: NodeRef, axes: &[usize], elem: DataType) -> Result<Vec<Type>, Error> {
     let keep = node.int("keepdims", 1)? != 0;
     let Some(shape) = &node.ty(0)?.shape else { return Ok(Vec::new()) };
     let dims = shape.iter().enumerate().filter_map(|(axis, &dim)| match axes.contains(&axis) {

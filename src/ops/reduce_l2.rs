@@ -1,12 +1,12 @@
 //! `ReduceL2`: √Σ x², with derivative x/y, which is taken as 0 at 0.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceL2",
     since: 18,
     kind: Kind::Leaf,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     adjoint: |x, _, s, y| (s / y).where_or(y.greater(0.0), 0.0) * x,
 };

@@ -1,12 +1,12 @@
 //! `ReduceLogSum`: ln Σ x, with derivative 1 / Σ x.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceLogSum",
     since: 18,
     kind: Kind::Leaf,
-    range: Range::Any,
+    sign: Sign::Any,
     adjoint: |x, _, s, y| (s / y.exp()).expand_like(x),
 };

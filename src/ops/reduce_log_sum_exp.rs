@@ -1,12 +1,12 @@
 //! `ReduceLogSumExp`: ln Σ eˣ, with derivative eˣ⁻ʸ.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceLogSumExp",
     since: 18,
     kind: Kind::Leaf,
-    range: Range::Any,
+    sign: Sign::Any,
     adjoint: |x, _, s, y| s * (x - y).exp(),
 };

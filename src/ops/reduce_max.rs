@@ -1,13 +1,13 @@
 //! `ReduceMax`. Elements that tie for the largest share evenly.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceMax",
     since: 18,
     kind: Kind::Max,
-    range: Range::AsOperands,
+    sign: Sign::AsOperands,
     adjoint: |x, axes, s, y| {
         let ties = x.equals(y).cast(s.ty().elem);
         s * (ties / ties.sum(axes, true))

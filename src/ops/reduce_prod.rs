@@ -3,7 +3,7 @@
 
 use super::reduce::Reduction;
 use crate::{
-    ir::{Kind, Operator, Range},
+    ir::{Kind, Operator, Sign},
     onnx::DataType,
 };
 
@@ -11,7 +11,7 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceProd",
     since: 18,
     kind: Kind::Leaf,
-    range: Range::AsOperands,
+    sign: Sign::AsOperands,
     adjoint: |x, axes, s, _| {
         let elem = x.ty().elem;
         let regular = x.cast(DataType::Bool);

@@ -1,12 +1,12 @@
 //! `ReduceSum`.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceSum",
     since: 13,
     kind: Kind::Sum,
-    range: Range::AsOperands,
+    sign: Sign::AsOperands,
     adjoint: |x, _, s, _| s.expand_like(x),
 };

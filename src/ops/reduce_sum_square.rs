@@ -1,12 +1,12 @@
 //! `ReduceSumSquare`: Σ x².
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Range};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceSumSquare",
     since: 18,
     kind: Kind::Leaf,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     adjoint: |x, _, s, _| s * x * 2.0,
 };

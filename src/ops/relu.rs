@@ -2,13 +2,13 @@
 //! where a runtime fuses the operator with the layer before it.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Relu",
     since: 9,
-    range: Range::NonNegative,
+    sign: Sign::NonNegative,
     bounded: false,
-    degree: Some(1.0),
+    euler: Some(1.0),
     adjoint: |call, s| Ok(s * call.y().sign()),
 };

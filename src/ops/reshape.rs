@@ -1,11 +1,11 @@
 //! `Reshape`: the same elements in another shape.
 
 use super::reshaping::Reshaping;
-use crate::ir::{Dim, Error, Operator, Type, View};
+use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Reshape", infer };
 
-fn infer(node: View) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Type, Error> {
     let ty = node.ty(0)?;
     let Some(wanted) = node.contents(1) else {
         // Not even the numbers that are asked for are known, but maybe how many.

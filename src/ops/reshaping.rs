@@ -1,13 +1,13 @@
 //! What operators that only change the shape have in common.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 /// The same elements in another shape.
 pub struct Reshaping {
     /// The operator.
     pub name: &'static str,
     /// The new type.
-    pub infer: fn(View) -> Result<Type, Error>,
+    pub infer: fn(NodeRef) -> Result<Type, Error>,
 }
 
 impl Operator for Reshaping {
@@ -15,24 +15,24 @@ impl Operator for Reshaping {
         std::slice::from_ref(&self.name)
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(vec![(self.infer)(node)?])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         node.contents(0).map(<[Dim]>::to_vec)
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

@@ -2,7 +2,7 @@
 //! time.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis},
     onnx::{DataType, Tensor},
 };
 
@@ -19,7 +19,7 @@ impl Operator for Resize {
         if name == "Resize" { 10 } else { 9 }
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let mut ty = node.ty(0)?.clone();
         let axes = axes(node)?;
         let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
@@ -37,21 +37,21 @@ impl Operator for Resize {
         Ok(vec![ty])
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         if node.string("keep_aspect_ratio_policy", "stretch")? != "stretch" {
             return Err(Error::Unsupported { what: "Resize that keeps the aspect ratio".into() });
         }
         Ok(Kind::Leaf)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
+    fn sign(&self, node: NodeRef) -> Sign {
         match node.string("mode", "nearest") {
-            Ok("nearest" | "linear") => node.range_of(0),
-            _ => Range::Any,
+            Ok("nearest" | "linear") => node.sign_of(0),
+            _ => Sign::Any,
         }
     }
 
@@ -123,7 +123,7 @@ fn matrix<'e>(
 }
 
 /// The axes that are resized, in the order of the scales or sizes.
-fn axes(node: View) -> Result<Vec<usize>, Error> {
+fn axes(node: NodeRef) -> Result<Vec<usize>, Error> {
     let rank = node.rank(0)?;
     match node.ints("axes")? {
         Some(axes) => axes.iter().map(|&a| axis(a, rank)).collect(),
@@ -131,7 +131,7 @@ fn axes(node: View) -> Result<Vec<usize>, Error> {
     }
 }
 
-fn scales_operand(node: View) -> Option<usize> {
+fn scales_operand(node: NodeRef) -> Option<usize> {
     let operand = if node.opset() < 11 { 1 } else { 2 };
     // An empty list stands for none.
     let given = |&i: &usize| {
@@ -140,12 +140,12 @@ fn scales_operand(node: View) -> Option<usize> {
     Some(operand).filter(given)
 }
 
-fn sizes_operand(node: View) -> Option<usize> {
+fn sizes_operand(node: NodeRef) -> Option<usize> {
     Some(3).filter(|&i| node.opset() >= 11 && node.input(i).is_some())
 }
 
 /// The scales, if they are constants.
-fn scales(node: View) -> Option<Vec<f64>> {
+fn scales(node: NodeRef) -> Option<Vec<f64>> {
     let tensor = node.graph().tensor(node.input(scales_operand(node)?)?)?;
     Tensor::new(tensor, node.graph().external()).floats()
 }

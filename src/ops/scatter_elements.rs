@@ -1,7 +1,7 @@
 //! `ScatterElements`, `Scatter` until opset 11: elements of lists along an axis are replaced, or added
 //! to.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterElements;
@@ -17,7 +17,7 @@ impl Operator for ScatterElements {
         if name == "Scatter" { 9 } else { 11 }
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (indices, updates) = (node.ty(1)?, node.ty(2)?);
         let dims = indices.shape.iter().flatten().zip(updates.shape.iter().flatten());
         let same =
@@ -30,15 +30,15 @@ impl Operator for ScatterElements {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn copies(&self, node: View) -> bool {
+    fn copies(&self, node: NodeRef) -> bool {
         adds(node) == Ok(false)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand != 1
     }
 
@@ -64,7 +64,7 @@ impl Operator for ScatterElements {
 }
 
 /// Whether what is scattered is added, not put in the place of what is there.
-pub(super) fn adds(node: View) -> Result<bool, Error> {
+pub(super) fn adds(node: NodeRef) -> Result<bool, Error> {
     match node.string("reduction", "none")? {
         "none" => Ok(false),
         "add" => Ok(true),

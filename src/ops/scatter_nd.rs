@@ -1,7 +1,7 @@
 //! `ScatterND`: parts by lists of indices are replaced, or added to.
 
 use super::scatter_elements::adds;
-use crate::ir::{Call, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterNd;
 
@@ -16,7 +16,7 @@ impl Operator for ScatterNd {
         11
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (data, indices, updates) = (node.ty(0)?, node.ty(1)?, node.ty(2)?);
         let depth = indices.shape.as_ref().and_then(|dims| dims.last()?.known());
         if let (Some(data), Some(outer), Some(depth), Some(updates)) =
@@ -28,15 +28,15 @@ impl Operator for ScatterNd {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn copies(&self, node: View) -> bool {
+    fn copies(&self, node: NodeRef) -> bool {
         adds(node) == Ok(false)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand != 1
     }
 

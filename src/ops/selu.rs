@@ -1,14 +1,14 @@
 //! `Selu`: γ x where x > 0, γα (eˣ − 1) elsewhere, with derivative y + γα there.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Selu",
     since: 9,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: true,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let alpha = call.node.float("alpha", 1.673_263_2)?;
         let gamma = call.node.float("gamma", 1.050_701)?;

@@ -1,7 +1,7 @@
 //! `Shape` and `Size`, which depend on no element of their operand.
 
 use crate::{
-    ir::{Dim, Error, Kind, Operator, Type, View},
+    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -14,7 +14,7 @@ impl Operator for Shape {
         &["Shape", "Size"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.op_type() == "Size" {
             return Ok(vec![Type::new(DataType::Int64, vec![])]);
         }
@@ -22,15 +22,15 @@ impl Operator for Shape {
         Ok(vec![Type::new(DataType::Int64, vec![length])])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 
-    fn depends(&self, _node: View) -> bool {
+    fn depends(&self, _node: NodeRef) -> bool {
         false
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let ty = node.ty(0).ok()?;
         if node.op_type() == "Size" {
             return Some(vec![Dim::Known(ty.count()?)]);

@@ -1,6 +1,6 @@
 //! `Sign` and the roundings: steps, through which nothing flows.
 
-use crate::ir::{Error, Kind, Operator, Type, View};
+use crate::ir::{Error, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Sign;
 
@@ -15,11 +15,11 @@ impl Operator for Sign {
         if name == "Round" { 11 } else { 9 }
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
     }
 }

@@ -1,6 +1,6 @@
 //! `Slice`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View, axis};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Slice;
 
@@ -19,7 +19,7 @@ impl Operator for Slice {
         &["Slice"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let mut ty = node.ty(0)?.clone();
         let cuts = cuts(node)?;
         for Cut { axis, bounds: stated, step } in cuts {
@@ -36,15 +36,15 @@ impl Operator for Slice {
         Ok(vec![ty])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let dims = &node.ty(0).ok()?.shape;
         let sizes: Vec<_> = dims.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
         let mut steps: Vec<_> = sizes.iter().map(|&size| (0, 1, size)).collect();
@@ -60,8 +60,8 @@ impl Operator for Slice {
         })
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     /// Zeros where elements were cut off: added at the ends where those are known and there are no
@@ -107,7 +107,7 @@ impl Operator for Slice {
 }
 
 /// What is cut: attributes before opset 10, operands since.
-fn cuts(node: View) -> Result<Vec<Cut>, Error> {
+fn cuts(node: NodeRef) -> Result<Vec<Cut>, Error> {
     let rank = node.rank(0)?;
     let list = |name: &str, operand: usize| -> Result<Option<Vec<Option<i64>>>, Error> {
         if node.opset() < 10 {

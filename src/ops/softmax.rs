@@ -1,6 +1,6 @@
 //! `Softmax`, with the axis semantics of every opset.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Softmax;
 
@@ -11,19 +11,19 @@ impl Operator for Softmax {
         &["Softmax"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Softmax)
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::NonNegative
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::NonNegative
     }
 
-    fn is_infinite(&self, _node: View, _operand: bool) -> bool {
+    fn may_be_infinite(&self, _node: NodeRef, _operand: bool) -> bool {
         false
     }
 
@@ -40,7 +40,7 @@ impl Operator for Softmax {
 }
 
 /// The axes that a softmax is over: one since opset 13, all from one on before.
-pub(super) fn axes(node: View) -> Result<Vec<usize>, Error> {
+pub(super) fn axes(node: NodeRef) -> Result<Vec<usize>, Error> {
     let rank = node.rank(0)?;
     Ok(if node.opset() < 13 {
         (node.axis("axis", 1, rank)?..rank).collect()

@@ -1,7 +1,7 @@
 //! `SpaceToDepth`: blocks of pixels become blocks of channels.
 
 use super::depth_to_space::block;
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &SpaceToDepth;
@@ -13,7 +13,7 @@ impl Operator for SpaceToDepth {
         &["SpaceToDepth"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (ty, block) = (node.ty(0)?, block(node)?);
         let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
             return Err(Error::Unknown { what: "a shape of four axes".into() });
@@ -26,16 +26,16 @@ impl Operator for SpaceToDepth {
         Ok(vec![Type::new(ty.elem, vec![n, channels, shrink(h), shrink(w)])])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

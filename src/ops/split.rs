@@ -1,7 +1,7 @@
 //! `Split`: pieces along an axis. Their sizes were an attribute until opset 13, are an operand since, and
 //! equal where none are given.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, Value};
 
 pub(super) const OPERATOR: &dyn Operator = &Split;
 
@@ -12,7 +12,7 @@ impl Operator for Split {
         &["Split"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let ty = node.ty(0)?;
         let along = node.axis("axis", 0, node.rank(0)?)?;
         let pieces = node.output_count();
@@ -58,16 +58,16 @@ impl Operator for Split {
         Ok(sizes.into_iter().map(piece).collect())
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn has_several_outputs(&self) -> bool {
@@ -90,7 +90,7 @@ impl Operator for Split {
         };
         let (mut whole, mut gap): (Option<Expr<'e>>, i64) = (None, 0);
         for slot in 0..call.node.output_count() {
-            let piece = Value { node: call.node.node(), slot: slot as u32 };
+            let piece = Value { node: call.node.index(), slot: slot as u32 };
             match (s.get(slot).copied().flatten(), call.node.graph().ty(piece).dim(along)) {
                 (Some(s), _) => {
                     let parts = match whole {

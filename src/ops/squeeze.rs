@@ -1,11 +1,11 @@
 //! `Squeeze`: axes of size 1 go.
 
 use super::reshaping::Reshaping;
-use crate::ir::{Dim, Error, Operator, Type, View};
+use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Squeeze", infer };
 
-fn infer(node: View) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Type, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let dims = ty.shape.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `Sub`.
 
-use crate::ir::{Affine, Call, Constants, Dim, Error, Expr, Kind, Operator, Type, Value, View};
+use crate::ir::{Affine, Call, Constants, Dim, Error, Expr, Kind, NodeRef, Operator, Type, Value};
 
 pub(super) const OPERATOR: &dyn Operator = &Sub;
 
@@ -11,15 +11,15 @@ impl Operator for Sub {
         &["Sub"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         Ok(node.binary(Kind::Sum))
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         node.fold(|a, b| match (a, b) {
             (Dim::Known(a), Dim::Known(b)) => a.checked_sub(b).map_or(Dim::Unknown, Dim::Known),
             (dim, Dim::Known(0)) => dim,
@@ -27,7 +27,7 @@ impl Operator for Sub {
         })
     }
 
-    fn constants(&self, node: View) -> Option<Constants> {
+    fn constants(&self, node: NodeRef) -> Option<Constants> {
         (node.binary(Kind::Sum) == Kind::Affine).then_some(Constants::Broadcast)
     }
 

@@ -1,6 +1,6 @@
 //! `Sum` and `Mean`, of any number of operands.
 
-use crate::ir::{Call, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Sum;
 
@@ -11,18 +11,18 @@ impl Operator for Sum {
         &["Sum", "Mean"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }
 
-    fn kind(&self, node: View) -> Result<Kind, Error> {
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
         // As `Add`: with constants it is a shift, which a mean scales too.
         Ok(if activations == 1 && node.inputs().len() > 1 { Kind::Affine } else { Kind::Sum })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

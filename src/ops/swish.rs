@@ -1,14 +1,14 @@
 //! `Swish`: x σ(αx), with derivative σ + αx σ (1 − σ).
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Swish",
     since: 24,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: None,
+    euler: None,
     adjoint: |call, s| {
         let (x, alpha) = (call.x(0)?, call.node.float("alpha", 1.0)?);
         let gate = (x * alpha).sigmoid();

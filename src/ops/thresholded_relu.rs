@@ -1,14 +1,14 @@
 //! `ThresholdedRelu`: x where x > α, 0 elsewhere.
 
 use super::elementwise::Elementwise;
-use crate::ir::{Operator, Range};
+use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "ThresholdedRelu",
     since: 10,
-    range: Range::Any,
+    sign: Sign::Any,
     bounded: false,
-    degree: Some(1.0),
+    euler: Some(1.0),
     adjoint: |call, s| {
         let above = call.x(0)?.greater(call.node.float("alpha", 1.0)?);
         Ok(s.masked(above))

@@ -1,6 +1,6 @@
 //! `Tile`: copies side by side.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Tile;
 
@@ -11,7 +11,7 @@ impl Operator for Tile {
         &["Tile"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let ty = node.ty(0)?;
         let (Some(dims), Some(repeats)) = (&ty.shape, node.contents(1)) else {
             let dims = ty.rank().map(|rank| vec![Dim::Unknown; rank]);
@@ -27,16 +27,16 @@ impl Operator for Tile {
         Ok(vec![Type::new(ty.elem, dims.iter().zip(repeats).map(dim).collect())])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

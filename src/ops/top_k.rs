@@ -1,7 +1,7 @@
 //! `TopK`: the largest values along an axis; their indices carry nothing.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, Value, View},
+    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, Value},
     onnx::DataType,
 };
 
@@ -14,7 +14,7 @@ impl Operator for TopK {
         &["TopK"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let mut ty = node.ty(0)?.clone();
         let along = along(node)?;
         let k = match node.opset() {
@@ -27,16 +27,16 @@ impl Operator for TopK {
         Ok(vec![ty.clone(), ty.with(DataType::Int64)])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
     }
 
-    fn range(&self, node: View) -> Range {
-        node.range_of(0)
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(
@@ -46,7 +46,7 @@ impl Operator for TopK {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let x = call.x(0)?;
-        let indices = Value { node: call.node.node(), slot: 1 };
+        let indices = Value { node: call.node.index(), slot: 1 };
         if call.node.graph().outputs(indices.node).all(|value| value != indices) {
             return Err(Error::Unsupported { what: "TopK without its indices".into() });
         }
@@ -57,6 +57,6 @@ impl Operator for TopK {
     }
 }
 
-fn along(node: View) -> Result<usize, Error> {
+fn along(node: NodeRef) -> Result<usize, Error> {
     node.axis("axis", -1, node.rank(0)?)
 }

@@ -1,6 +1,6 @@
 //! `Transpose`: axes in another order.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Range, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Transpose;
 
@@ -11,7 +11,7 @@ impl Operator for Transpose {
         &["Transpose"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let rank = node.rank(0)?;
         let order = order(node, rank)?;
         let ty = node.ty(0)?;
@@ -19,11 +19,11 @@ impl Operator for Transpose {
         Ok(vec![Type::new(ty.elem, shape)])
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let order = order(node, node.rank(0).ok()?).ok()?;
         let size = |&axis: &usize| usize::try_from(node.ty(0).ok()?.dim(axis)?.known()?).ok();
         let to: Vec<_> = order.iter().map(size).collect::<Option<_>>()?;
@@ -34,8 +34,8 @@ impl Operator for Transpose {
         })
     }
 
-    fn range(&self, _node: View) -> Range {
-        Range::AsOperands
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn adjoint<'e>(
@@ -52,7 +52,7 @@ impl Operator for Transpose {
 }
 
 /// The permutation, checked; reversed axes by default.
-fn order(node: View, rank: usize) -> Result<Vec<usize>, Error> {
+fn order(node: NodeRef, rank: usize) -> Result<Vec<usize>, Error> {
     let Some(perm) = node.ints("perm")? else { return Ok((0..rank).rev().collect()) };
     let order: Vec<_> = perm.iter().filter_map(|&a| usize::try_from(a).ok()).collect();
     let mut sorted = order.clone();

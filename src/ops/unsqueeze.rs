@@ -1,11 +1,11 @@
 //! `Unsqueeze`: new axes of size 1.
 
 use super::reshaping::Reshaping;
-use crate::ir::{Dim, Error, Operator, Type, View};
+use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Unsqueeze", infer };
 
-fn infer(node: View) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Type, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let stated = if node.opset() < 13 { node.ints("axes")?.map(<[i64]>::len) } else { None };

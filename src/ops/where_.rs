@@ -1,6 +1,6 @@
 //! `Where`: the branch taken.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, Operator, Type, View};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Where;
 
@@ -11,15 +11,15 @@ impl Operator for Where {
         &["Where"]
     }
 
-    fn infer(&self, node: View) -> Result<Vec<Type>, Error> {
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(1)
     }
 
-    fn kind(&self, _node: View) -> Result<Kind, Error> {
+    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: View) -> Option<Vec<Dim>> {
+    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
         let (taken, a, b) = (node.constant_ints(0)?, node.contents(1)?, node.contents(2)?);
         let lengths = [taken.len(), a.len(), b.len()];
         let length = lengths.into_iter().find(|&n| n != 1).unwrap_or(1);
@@ -33,7 +33,7 @@ impl Operator for Where {
             .then(|| (0..length).map(choose).collect())
     }
 
-    fn flows(&self, _node: View, operand: usize) -> bool {
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand > 0
     }
 

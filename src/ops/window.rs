@@ -4,7 +4,7 @@ mod adjoint;
 
 use crate::onnx::attribute::{int, ints};
 use crate::{
-    ir::{Dim, Error, Expr, Type, View},
+    ir::{Dim, Error, Expr, NodeRef, Type},
     onnx::schema::AttributeProto,
 };
 
@@ -17,7 +17,7 @@ fn bad_padding(auto_pad: &str) -> Error {
 }
 
 /// The number of groups of a convolution over `channels`, which have to be as many as the weights say.
-pub fn groups(node: View, channels: Option<Dim>, weights: Option<Dim>) -> Result<i64, Error> {
+pub fn groups(node: NodeRef, channels: Option<Dim>, weights: Option<Dim>) -> Result<i64, Error> {
     let group = node.int("group", 1)?;
     let fits = match (channels, weights) {
         (Some(Dim::Known(channels)), Some(Dim::Known(each))) => {
@@ -33,7 +33,7 @@ pub fn groups(node: View, channels: Option<Dim>, weights: Option<Dim>) -> Result
 }
 
 /// The spatial size of the weights of a convolution, as far as it is known.
-pub fn kernel(node: View) -> Result<Option<Vec<i64>>, Error> {
+pub fn kernel(node: NodeRef) -> Result<Option<Vec<i64>>, Error> {
     let weights = node.ty(1)?.shape.as_ref();
     Ok(weights.and_then(|dims| dims.iter().skip(2).map(|d| d.known()).collect()))
 }
@@ -90,7 +90,7 @@ impl<'e> Settled<'e> {
 impl Window {
     /// Reads the attributes of a convolution or pool over operand 0, as they are stated. `kernel` is
     /// the size that the weights have; a pool states its own.
-    fn read(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
+    fn read(node: NodeRef, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
         let kernel = match (kernel, node.ints("kernel_shape")?) {
             (Some(kernel), Some(stated)) if kernel != stated => {
                 return Err(bad("kernel_shape", "is not the size of the weights"));
@@ -128,7 +128,7 @@ impl Window {
     }
 
     /// As [`Window::read`], with the padding that `auto_pad` asks for.
-    pub fn new(node: View, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
+    pub fn new(node: NodeRef, kernel: Option<Vec<i64>>) -> Result<Self, Error> {
         let mut window = Self::read(node, kernel)?;
         let n = window.kernel.len();
         match node.string("auto_pad", "NOTSET")? {
@@ -152,7 +152,7 @@ impl Window {
     }
 
     /// The windows of a pool, if runtimes agree how many there are.
-    pub fn of_pool(node: View) -> Result<Self, Error> {
+    pub fn of_pool(node: NodeRef) -> Result<Self, Error> {
         let window = Self::new(node, None)?;
         let what = "a pool with ceil_mode whose last window would begin behind the data";
         let refusal = Error::Unsupported { what: what.into() };
@@ -166,7 +166,7 @@ impl Window {
 
     /// The windows of a `ConvTranspose` over its output, and its output padding. The padding follows
     /// from the size where `output_shape` or `auto_pad` say so.
-    pub fn transposed(node: View) -> Result<(Self, Vec<i64>), Error> {
+    pub fn transposed(node: NodeRef) -> Result<(Self, Vec<i64>), Error> {
         let mut window = Self::read(node, kernel(node)?)?;
         let n = window.kernel.len();
         let mut output_padding = node.ints("output_padding")?.map_or(vec![0; n], <[i64]>::to_vec);
@@ -233,7 +233,7 @@ impl Window {
     }
 
     /// `SAME`: as much padding as gives `⌈size / stride⌉` windows, the odd one at the end or before.
-    fn pad_same(&mut self, node: View, lower: bool) -> Result<(), Error> {
+    fn pad_same(&mut self, node: NodeRef, lower: bool) -> Result<(), Error> {
         for axis in 0..self.kernel.len() {
             let (stride, reach) = (self.strides[axis], self.reach(axis));
             let total = match node.ty(0)?.dim(axis + 2) {

@@ -9,7 +9,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 use super::Pass;
 use crate::{
-    ir::{Graph, Origin, Value, Verdict, View, axis},
+    ir::{Graph, NodeRef, Origin, Value, Verdict, axis},
     onnx::{Tensor, schema::TensorProto},
 };
 
@@ -53,7 +53,7 @@ fn evaluate(graph: &Graph, value: Value) -> Option<ArrayD<f64>> {
     if value.slot > 0 || graph.is_active(value) {
         return None;
     }
-    let view = graph.view(value.node);
+    let view = graph.node(value.node);
     let known = view.operator().is_some();
     let x = |operand: usize| evaluate(graph, view.input(operand)?);
     let one = |f: fn(f64) -> f64| Some(x(0)?.mapv(f));
@@ -106,7 +106,7 @@ fn pairwise(a: &ArrayD<f64>, b: &ArrayD<f64>, f: fn(f64, f64) -> f64) -> Option<
     Some(ndarray::Zip::from(a).and(b).map_collect(|&a, &b| f(a, b)))
 }
 
-fn sliced(view: View, mut array: ArrayD<f64>) -> Option<ArrayD<f64>> {
+fn sliced(view: NodeRef, mut array: ArrayD<f64>) -> Option<ArrayD<f64>> {
     let list = |operand: usize| view.constant_ints(operand);
     let (starts, ends) = (list(1)?, list(2)?);
     let axes = list(3).unwrap_or_else(|| (0..starts.len() as i64).collect());
@@ -146,7 +146,7 @@ mod tests {
         let model = Model::open("fixtures/forms/gemm.op17.onnx").unwrap();
         let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
         let emitter = Emitter::new(&graph);
-        let weights = graph.view(graph.by_name("y").unwrap().node).input(1).unwrap();
+        let weights = graph.node(graph.by_name("y").unwrap().node).input(1).unwrap();
         let x = emitter.value(graph.by_name("x").unwrap());
         let twin = emitter.value(weights).relu();
         let list = |n: i64| Some(emitter.ints(&[n]));
@@ -154,7 +154,7 @@ mod tests {
         let turned = emitter.emit("Slice", &turned, vec![]);
         let outputs = [(x.sum(&[0, 1], true) * turned).value()];
         let (fresh, outputs) = BakedTwins.graph(&emitter.finish(), &outputs);
-        let baked = fresh.view(outputs[0].node).input(1).unwrap();
+        let baked = fresh.node(outputs[0].node).input(1).unwrap();
         let array = evaluate(&fresh, baked).unwrap();
         assert!(matches!(fresh.origin(baked.node), Origin::NewConstant(_)));
         let w = evaluate(&graph, weights).unwrap();

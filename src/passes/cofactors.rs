@@ -7,7 +7,7 @@
 //! its sign. In float64 nothing is idle, and sums alone are saved.
 
 use super::Pass;
-use crate::ir::Style;
+use crate::ir::Lowering;
 
 pub(super) struct Cofactors;
 
@@ -16,7 +16,7 @@ impl Pass for Cofactors {
         "cofactors"
     }
 
-    fn style(&self, style: &mut Style) {
-        style.cofactors = true;
+    fn lowering(&self, lowering: &mut Lowering) {
+        lowering.cofactors = true;
     }
 }

@@ -54,6 +54,6 @@ mod tests {
         assert_eq!(added(&emitted).len(), 7);
         let (fresh, outputs) = CommonSubexpressions.graph(&emitted, &outputs);
         assert_eq!(added(&fresh), ["Abs", "Sign", "Add", "Sub", "Mul"]);
-        assert_eq!(fresh.view(outputs[0].node).op_type(), "Mul");
+        assert_eq!(fresh.node(outputs[0].node).op_type(), "Mul");
     }
 }

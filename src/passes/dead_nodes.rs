@@ -41,6 +41,6 @@ mod tests {
         assert_eq!(added(&fresh), ["Abs", "Mul"]);
         // The source is no pass's business.
         assert!(fresh.by_name("y").is_some());
-        assert_eq!(fresh.view(outputs[0].node).op_type(), "Mul");
+        assert_eq!(fresh.node(outputs[0].node).op_type(), "Mul");
     }
 }

@@ -120,7 +120,7 @@ fn sums_of_parts(graph: &Graph) -> (Vec<Parts>, BTreeMap<NodeIndex, Part>) {
     };
     let (mut parts, mut sums) = (BTreeMap::<Value, Part>::new(), BTreeMap::new());
     for node in graph.nodes() {
-        let (view, value) = (graph.view(node), Value { node, slot: 0 });
+        let (view, value) = (graph.node(node), Value { node, slot: 0 });
         let Origin::New(_) = graph.origin(node) else { continue };
         let inputs: Vec<_> = graph.inputs(node).into_iter().flatten().collect();
         match (view.op_type(), inputs.as_slice()) {
@@ -152,7 +152,7 @@ fn sums_of_parts(graph: &Graph) -> (Vec<Parts>, BTreeMap<NodeIndex, Part>) {
 
 /// The axis that a slice cuts and the places it keeps, if they are constants within the tensor.
 fn bounds(graph: &Graph, slice: NodeIndex) -> Option<(usize, i64, i64)> {
-    let view = graph.view(slice);
+    let view = graph.node(slice);
     let &[of, from, to, axis] = graph.inputs(slice).as_slice() else { return None };
     let one = |operand| match view.constant_ints(operand)?.as_slice() {
         &[n] => Some(n),

@@ -5,7 +5,7 @@
 //! behind a comparison 8 to 15.
 
 use super::Pass;
-use crate::ir::Style;
+use crate::ir::Lowering;
 
 pub(super) struct Masks;
 
@@ -14,7 +14,7 @@ impl Pass for Masks {
         "masks"
     }
 
-    fn style(&self, style: &mut Style) {
-        style.masks = true;
+    fn lowering(&self, lowering: &mut Lowering) {
+        lowering.masks = true;
     }
 }

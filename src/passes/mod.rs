@@ -2,12 +2,12 @@
 //!
 //! A pass has a name, a reason, and a file that states both. It acts in one of three places: on a rule
 //! before it is emitted for a unit ([`Pass::ratio`]), by what is known of the unit's activations; on the
-//! way formulas are written ([`Pass::style`]), where runtimes are quicker at one of several forms; or on
+//! way formulas are written ([`Pass::lowering`]), where runtimes are quicker at one of several forms; or on
 //! the graph that was emitted ([`Pass::graph`]). A level is a list of passes, [`Selection`] another:
 //! `-O0` only leaves out what nothing needs. What each does to a small model is pinned by
 //! `tests/passes.rs`, which also runs the model with and without it.
 //!
-//! The forms that [`Pass::style`] chooses were measured on ONNX Runtime's CPU. Where a runtime has
+//! The forms that [`Pass::lowering`] chooses were measured on ONNX Runtime's CPU. Where a runtime has
 //! kernels for the gradients of convolutions and pools, as on GPUs, leave out `turned-convolutions` and
 //! `split-windows`.
 
@@ -30,7 +30,7 @@ mod twin_folding;
 use std::{fmt, str::FromStr};
 
 use crate::{
-    ir::{Graph, Kind, Style, Value},
+    ir::{Graph, Kind, Lowering, Value},
     rules::Ratio,
 };
 
@@ -75,7 +75,7 @@ pub trait Pass: Sync {
     }
 
     /// Chooses how formulas are written.
-    fn style(&self, _style: &mut Style) {}
+    fn lowering(&self, _lowering: &mut Lowering) {}
 
     /// Builds a smaller graph with the same outputs.
     fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {

@@ -31,7 +31,7 @@ impl Pass for QuotientsFirst {
         for node in graph.nodes() {
             let Origin::New(emitted) = graph.origin(node) else { continue };
             let mut own = BTreeSet::new();
-            swept[node.index()] = emitted.role == Some("s");
+            swept[node.index()] = emitted.label == Some("s");
             for value in graph.reads(node) {
                 let read = value.node.index();
                 swept[node.index()] |= swept[read];

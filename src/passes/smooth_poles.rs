@@ -6,7 +6,7 @@
 //! as it is. For a device whose arithmetic has no infinities, leave this out.
 
 use super::Pass;
-use crate::ir::Style;
+use crate::ir::Lowering;
 
 pub(super) struct SmoothPoles;
 
@@ -15,7 +15,7 @@ impl Pass for SmoothPoles {
         "smooth-poles"
     }
 
-    fn style(&self, style: &mut Style) {
-        style.smooth_poles = true;
+    fn lowering(&self, lowering: &mut Lowering) {
+        lowering.smooth_poles = true;
     }
 }

@@ -4,7 +4,7 @@
 //! write, but moves single elements, which runtimes are slow at.
 
 use super::Pass;
-use crate::ir::Style;
+use crate::ir::Lowering;
 
 pub(super) struct SplitWindows;
 
@@ -13,7 +13,7 @@ impl Pass for SplitWindows {
         "split-windows"
     }
 
-    fn style(&self, style: &mut Style) {
-        style.split_windows = true;
+    fn lowering(&self, lowering: &mut Lowering) {
+        lowering.split_windows = true;
     }
 }

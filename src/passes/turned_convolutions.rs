@@ -12,7 +12,7 @@
 //! times as long.
 
 use super::Pass;
-use crate::ir::Style;
+use crate::ir::Lowering;
 
 pub(super) struct TurnedConvolutions;
 
@@ -21,7 +21,7 @@ impl Pass for TurnedConvolutions {
         "turned-convolutions"
     }
 
-    fn style(&self, style: &mut Style) {
-        style.turned_convolutions = true;
+    fn lowering(&self, lowering: &mut Lowering) {
+        lowering.turned_convolutions = true;
     }
 }

@@ -19,7 +19,7 @@ pub struct Explained {
 pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
     let floating = |value: &Value| graph.ty(*value).is_float();
     let candidates = || {
-        let names: Vec<_> = graph.results().filter(floating).map(|v| graph.name(v)).collect();
+        let names: Vec<_> = graph.graph_outputs().filter(floating).map(|v| graph.name(v)).collect();
         if names.is_empty() { "none of the graph outputs".into() } else { names.join(", ") }
     };
     if let Some(name) = &options.output {
@@ -33,20 +33,20 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
             false => Err(Error::NotFloating { name: name.clone(), candidates: candidates() }),
         };
     }
-    let first = graph.results().next().ok_or(Error::NoOutput)?;
+    let first = graph.graph_outputs().next().ok_or(Error::NoOutput)?;
     if !floating(&first) {
         let name = graph.name(first).to_string();
         return Err(Error::NotFloating { name, candidates: candidates() });
     }
     // A softmax at the very end, behind which there may be names but nothing else.
     let mut end = first;
-    while graph.view(end.node).op_type() == "Identity" {
-        match graph.view(end.node).input(0) {
+    while graph.node(end.node).op_type() == "Identity" {
+        match graph.node(end.node).input(0) {
             Some(x) => end = x,
             None => break,
         }
     }
-    let view = graph.view(end.node);
+    let view = graph.node(end.node);
     let squashing =
         ["Softmax", "LogSoftmax", "Sigmoid"].into_iter().find(|&op| op == view.op_type());
     match (squashing, view.input(0)) {

@@ -11,7 +11,7 @@ pub(super) fn group(
     node: NodeIndex,
     barriers: &BTreeSet<Value>,
 ) -> Option<(Group, Kind)> {
-    let view = graph.view(node);
+    let view = graph.node(node);
     if !view.domain().is_empty() || !matches!(view.op_type(), "Mul" | "Div" | "Add" | "Reshape") {
         return None;
     }
@@ -26,7 +26,7 @@ fn normalisation(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> 
     let mut end = Value { node, slot: 0 };
     let (mut tail, mut parameters) = (Vec::new(), Vec::new());
     for (op_type, role) in [("Add", Role::Bias), ("Mul", Role::Weight)] {
-        let view = graph.view(end.node);
+        let view = graph.node(end.node);
         let inputs = view.inputs();
         if view.op_type() != op_type || view.is_active(0) == view.is_active(1) {
             continue;
@@ -44,7 +44,7 @@ fn normalisation(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> 
     }
     let (x, mut members) = normalised(graph, end.node, barriers)?;
     // Alone, it is the operator itself.
-    if members.len() + tail.len() < 2 || graph.ty(x).rank() != graph.view(node).output().rank() {
+    if members.len() + tail.len() < 2 || graph.ty(x).rank() != graph.node(node).output().rank() {
         return None;
     }
     members.extend(tail);
@@ -61,9 +61,9 @@ fn normalised(
     barriers: &BTreeSet<Value>,
 ) -> Option<(Value, BTreeSet<NodeIndex>)> {
     let single = |value: Value| !barriers.contains(&value) && graph.readers(value).count() == 1;
-    let view = graph.view(node);
+    let view = graph.node(node);
     let data = |node: NodeIndex, op_type: &str| {
-        let view = graph.view(node);
+        let view = graph.node(node);
         view.input(0).filter(|_| view.op_type() == op_type && view.domain().is_empty())
     };
     if let Some(x) = data(node, "InstanceNormalization") {
@@ -85,7 +85,7 @@ fn normalised(
 /// what a framework calls `SiLU`, `GELU`, `HardSwish` or `Mish`, whichever nodes it is written as.
 fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Option<Group> {
     const GATES: [&str; 6] = ["Sigmoid", "HardSigmoid", "Tanh", "Erf", "Clip", "Softplus"];
-    let product = graph.view(node);
+    let product = graph.node(node);
     if product.op_type() != "Mul" || !product.is_active(0) || !product.is_active(1) {
         return None;
     }
@@ -101,7 +101,7 @@ fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Opt
         if waiting.is_empty() {
             break latest;
         }
-        let view = graph.view(latest.node);
+        let view = graph.node(latest.node);
         if barriers.contains(&latest) || !is_elementwise(graph, latest.node) {
             return None;
         }
@@ -124,7 +124,7 @@ fn self_gated(graph: &Graph, node: NodeIndex, barriers: &BTreeSet<Value>) -> Opt
 /// Whether a node is a function of each element, with constants of one number.
 fn is_elementwise(graph: &Graph, node: NodeIndex) -> bool {
     const ARITHMETIC: [&str; 5] = ["Add", "Sub", "Mul", "Div", "Neg"];
-    let view = graph.view(node);
+    let view = graph.node(node);
     let Some(operator) = view.operator() else { return false };
     let activation = matches!(operator.kind(view), Ok(Kind::Activation));
     let scalar = |v: Value| graph.is_active(v) || graph.ty(v).count() == Some(1);

@@ -54,12 +54,12 @@ fn folds(graph: &Graph, layer: NodeIndex, x: Value, node: NodeIndex, units: Unit
 
 /// Whether what follows a product is its bias: `x·W + b`, where the product has no operand for it.
 pub(super) fn is_bias(graph: &Graph, product: NodeIndex, node: NodeIndex) -> bool {
-    graph.view(product).op_type() == "MatMul" && graph.view(node).op_type() == "Add"
+    graph.node(product).op_type() == "MatMul" && graph.node(node).op_type() == "Add"
 }
 
 /// The activation that a node scales or shifts by constants.
 pub(super) fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value> {
-    let view = graph.view(node);
+    let view = graph.node(node);
     view.operator()?.constants(view)?;
     let active: Vec<_> =
         view.inputs().into_iter().flatten().filter(|&v| graph.is_active(v)).collect();
@@ -71,14 +71,14 @@ pub(super) fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value>
 
 /// The linear layer that a node is, if it is one.
 fn linear_layer(graph: &Graph, node: NodeIndex) -> Option<&'static dyn Linear> {
-    let view = graph.view(node);
+    let view = graph.node(node);
     let operator = view.operator()?;
     operator.linear().filter(|_| matches!(operator.kind(view), Ok(Kind::Weighted)))
 }
 
 /// Whether the constants of a node vary along the features of a layer's output only.
 fn per_feature(graph: &Graph, core: NodeIndex, node: NodeIndex) -> bool {
-    let (view, step) = (graph.view(core), graph.view(node));
+    let (view, step) = (graph.node(core), graph.node(node));
     let Some(layer) = linear_layer(graph, core) else { return false };
     let (Ok(features), Some(rank)) = (layer.features(view), view.output().rank()) else {
         return false;

@@ -70,7 +70,7 @@ impl Plan {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut barriers: BTreeSet<_> = graph.results().collect();
+        let mut barriers: BTreeSet<_> = graph.graph_outputs().collect();
         barriers.insert(explained.value);
         let kind = match options.canonize {
             Canonize::None => Units::Nodes,
@@ -87,7 +87,7 @@ impl Plan {
         let whole = walk.plan(|_| (everything.clone(), None), &everything)?;
         let weighted = |planned: &&Planned| planned.unit.kind == Kind::Weighted;
         let layers: Vec<_> = whole.units.iter().rev().filter(weighted).collect();
-        let operator = |unit: &Unit| graph.view(unit.node).op_type().to_string();
+        let operator = |unit: &Unit| graph.node(unit.node).op_type().to_string();
         let depths: BTreeMap<_, _> =
             layers.iter().enumerate().map(|(depth, layer)| (layer.unit.node, depth)).collect();
         // The first layer of the operators of each match.
@@ -162,7 +162,7 @@ impl Plan {
         if self.inputs.is_empty() {
             let cut = self.unsupported.iter().map(|problem| problem.to_string());
             let stops = self.stops.iter().map(|&node| {
-                format!("node '{}' ({})", graph.label(node), graph.view(node).operator_name())
+                format!("node '{}' ({})", graph.label(node), graph.node(node).operator_name())
             });
             let places: Vec<_> = cut.chain(stops).collect();
             return Err(Error::Unreachable {
@@ -214,7 +214,7 @@ impl Walk<'_> {
             if absorbed.contains(&node) || !received || !graph.is_source(node) {
                 continue;
             }
-            let several = graph.view(node).operator().is_some_and(|op| op.has_several_outputs());
+            let several = graph.node(node).operator().is_some_and(|op| op.has_several_outputs());
             let others = graph.outputs(node).any(|v| v != result && receives.contains(&v));
             if others && !several {
                 let what = "relevance of an output but the first".into();
@@ -243,7 +243,7 @@ impl Walk<'_> {
                 Err(error) => plan.unsupported.push(Problem::new(graph, node, error)),
             }
         }
-        plan.inputs = graph.activations().filter(|v| receives.contains(v)).collect();
+        plan.inputs = graph.graph_inputs().filter(|v| receives.contains(v)).collect();
         for &value in &plan.shown {
             if !receives.contains(&value) {
                 return Err(Error::NoRelevance { name: graph.name(value).to_string() });
@@ -257,9 +257,9 @@ impl Walk<'_> {
 /// The values from which relevance can go on to an input or to a value whose relevance is shown.
 /// Where no rule says, it is taken to: that is found out, and refused, on the way.
 fn leads_to(graph: &Graph, shown: &[Value]) -> BTreeSet<Value> {
-    let mut wanted: BTreeSet<_> = graph.activations().chain(shown.iter().copied()).collect();
+    let mut wanted: BTreeSet<_> = graph.graph_inputs().chain(shown.iter().copied()).collect();
     for node in graph.nodes() {
-        let view = graph.view(node);
+        let view = graph.node(node);
         let operator = view.operator();
         let stops = operator.is_some_and(|op| matches!(op.kind(view), Ok(Kind::Stop)));
         let flows = |operand: usize, value: &Value| {

@@ -78,7 +78,7 @@ pub fn rms_normalization() -> Pattern {
 
 /// What a pattern was found to be.
 #[derive(Debug, Clone, Default)]
-pub struct Match {
+pub struct Found {
     /// The activation that it is a function of.
     pub x: Option<Value>,
     /// Its nodes.
@@ -94,9 +94,9 @@ impl Pattern {
         graph: &Graph,
         node: NodeIndex,
         barriers: &BTreeSet<Value>,
-    ) -> Option<Match> {
+    ) -> Option<Found> {
         let end = Value { node, slot: 0 };
-        let found = self.matches(graph, end, &Match::default())?;
+        let found = self.matches(graph, end, &Found::default())?;
         let inner = found.members.iter().map(|&node| Value { node, slot: 0 });
         let closed = inner.filter(|&v| v != end).all(|v| {
             !barriers.contains(&v) && graph.readers(v).all(|n| found.members.contains(&n))
@@ -104,17 +104,17 @@ impl Pattern {
         closed.then_some(found)
     }
 
-    fn matches(&self, graph: &Graph, value: Value, so_far: &Match) -> Option<Match> {
-        let view = graph.view(value.node);
+    fn matches(&self, graph: &Graph, value: Value, so_far: &Found) -> Option<Found> {
+        let view = graph.node(value.node);
         let is = |op_type: &str| view.op_type() == op_type && view.domain().is_empty();
-        let with_node = |mut found: Match| {
+        let with_node = |mut found: Found| {
             found.members.insert(value.node);
             found
         };
         match self {
             X => match so_far.x {
                 Some(x) => (x == value).then(|| so_far.clone()),
-                None if graph.is_active(value) => Some(Match { x: Some(value), ..so_far.clone() }),
+                None if graph.is_active(value) => Some(Found { x: Some(value), ..so_far.clone() }),
                 None => None,
             },
             Constant => (!graph.is_active(value)).then(|| so_far.clone()),
@@ -131,7 +131,7 @@ impl Pattern {
                 let found = of.matches(graph, view.input(0)?, so_far)?;
                 match &found.axes {
                     Some(known) if *known != axes => None,
-                    _ => Some(with_node(Match { axes: Some(axes), ..found })),
+                    _ => Some(with_node(Found { axes: Some(axes), ..found })),
                 }
             }
             Node(op_type, operands) => {
@@ -160,7 +160,7 @@ mod tests {
     fn found(form: &str, pattern: &Pattern) -> Option<usize> {
         let model = Model::open(format!("fixtures/forms/{form}.onnx")).unwrap();
         let graph = crate::front::import(&model, &crate::ops::REGISTRY).unwrap();
-        let barriers: BTreeSet<_> = graph.results().collect();
+        let barriers: BTreeSet<_> = graph.graph_outputs().collect();
         let matches = graph.nodes().filter_map(|node| pattern.find(&graph, node, &barriers));
         matches.map(|found| found.members.len()).next()
     }

@@ -7,7 +7,7 @@ use super::{
     layers::{Layers, Units, is_bias, scaled_or_shifted},
 };
 use crate::ir::{
-    Call, Degree, Emitter, Error, Expr, Graph, Group, Kind, NodeIndex, Operator, Role, Value,
+    Call, Emitter, Error, Euler, Expr, Graph, Group, Kind, NodeIndex, Operator, Role, Value,
 };
 
 /// One node; or a linear layer together with the constants that follow it; or a group of nodes.
@@ -48,7 +48,7 @@ impl Unit {
     }
 
     fn new(graph: &Graph, node: NodeIndex, tail: Vec<NodeIndex>) -> Result<Self, Error> {
-        let view = graph.view(node);
+        let view = graph.node(node);
         let Some(operator) = view.operator() else {
             return Err(Error::Unsupported {
                 what: format!("the operator {}", view.operator_name()),
@@ -71,7 +71,7 @@ impl Unit {
             let operands = group.operands.iter().copied().enumerate();
             return operands.filter(|&(_, v)| graph.is_active(v)).collect();
         }
-        let view = graph.view(self.node);
+        let view = graph.node(self.node);
         let operands = view.inputs().into_iter().enumerate();
         operands
             .filter_map(|(i, v)| Some((i, v?)))
@@ -85,13 +85,13 @@ impl Unit {
         graph: &'g Graph,
         emitter: &'e Emitter,
     ) -> Result<Call<'g, 'e>, Error> {
-        let view = graph.view(self.node);
+        let view = graph.node(self.node);
         let mut call = Call::new(view, self.operator, self.group.clone(), emitter, self.output);
         for (operand, value) in view.inputs().into_iter().enumerate() {
             let Some(value) = value.filter(|_| self.role(graph, operand).is_some()) else {
                 continue;
             };
-            let source = graph.view(value.node);
+            let source = graph.node(value.node);
             if let Some(operator) = source.operator() {
                 let constant = Call::new(source, operator, None, emitter, value);
                 if let Some(w) = operator.written_out(&constant) {
@@ -109,7 +109,7 @@ impl Unit {
         let mut scale: Option<Expr<'e>> = None;
         let mut x = Value { node: self.node, slot: 0 };
         for &node in &self.tail {
-            let step = graph.view(node);
+            let step = graph.node(node);
             // `scaled_or_shifted` has seen that there is an operator.
             let Some(operator) = step.operator() else { continue };
             let output = Value { node, slot: 0 };
@@ -147,16 +147,16 @@ impl Unit {
     }
 
     /// How the unit is homogeneous, if it is an elementwise function.
-    pub fn degree(&self, graph: &Graph) -> Option<Degree> {
-        let Some(group) = &self.group else { return self.operator.degree(graph.view(self.node)) };
+    pub fn euler(&self, graph: &Graph) -> Option<Euler> {
+        let Some(group) = &self.group else { return self.operator.euler(graph.node(self.node)) };
         // x · sigmoid(x), written out.
         let &[x] = group.operands.as_slice() else { return None };
         let &[gate, product] = group.members.as_slice() else { return None };
-        let gate_of_x = graph.view(gate).op_type() == "Sigmoid" && graph.inputs(gate) == [Some(x)];
-        let times_x = graph.view(product).op_type() == "Mul"
+        let gate_of_x = graph.node(gate).op_type() == "Sigmoid" && graph.inputs(gate) == [Some(x)];
+        let times_x = graph.node(product).op_type() == "Mul"
             && graph.reads(product).any(|v| v == x)
             && graph.reads(product).any(|v| v.node == gate);
-        (gate_of_x && times_x).then(|| Degree::gated(1.0))
+        (gate_of_x && times_x).then(|| Euler::gated(1.0))
     }
 
     /// Its results: of a node that relevance flows back to from several, all of them.
@@ -170,7 +170,7 @@ impl Unit {
     pub fn is_active(&self, graph: &Graph, operand: usize) -> bool {
         match &self.group {
             Some(group) => group.operands.get(operand).is_some_and(|&v| graph.is_active(v)),
-            None => graph.view(self.node).is_active(operand),
+            None => graph.node(self.node).is_active(operand),
         }
     }
 

@@ -18,7 +18,7 @@
 //!
 //! Where `y′` can be negative or vanish the rule is ill-conditioned: it divides by `y′`.
 
-use super::{Branch, Modifier, Opt, Options, Ratio, Rule, Stabiliser, Term, Treatment};
+use super::{Branch, Modifier, Opt, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpNotebook;
@@ -42,11 +42,11 @@ impl Rule for AbsLrpNotebook {
         }]
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         by_magnitude(kind, Stabiliser::SignOver(EPSILON), options.number("norms") > 0.0)
     }
 
-    fn folds(&self, options: &Options<'_>) -> bool {
+    fn folds(&self, options: &RuleOptions<'_>) -> bool {
         options.number("norms") < 1.0
     }
 }

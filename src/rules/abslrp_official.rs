@@ -18,7 +18,7 @@
 //! refused: transformers wait for that. The release hooks Dropout layers too, which changes its result
 //! even though they do nothing at inference; an exported graph has none.
 
-use super::{Branch, Modifier, Options, Ratio, Rule, Stabiliser, Term, Treatment};
+use super::{Branch, Modifier, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpOfficial;
@@ -30,7 +30,7 @@ impl Rule for AbsLrpOfficial {
         "abslrp-official"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         let twin = Branch::of(Modifier::Absolute, Modifier::Absolute);
         let term = Term::of(vec![Branch::PLAIN, twin], Stabiliser::OwnMagnitude(1e-9));
         let leaf = Ratio { normalised: true, ..Ratio::of(term) };

@@ -8,7 +8,7 @@
 //! The sign of the relevance does not flip where y′ is negative, so that relevance is conserved but
 //! for what biases and ε take.
 
-use super::{Options, Rule, Stabiliser, Treatment, abslrp_notebook::by_magnitude};
+use super::{Rule, RuleOptions, Stabiliser, Treatment, abslrp_notebook::by_magnitude};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpSigned;
@@ -20,7 +20,7 @@ impl Rule for AbsLrpSigned {
         "abslrp-signed"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         by_magnitude(kind, Stabiliser::Signed(1e-9), false)
     }
 }

@@ -8,7 +8,7 @@
 //! Biases are cut to their positive part in z⁺ and to their negative part in z⁻, as in zennit.
 
 use super::{
-    Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    Branch, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,
     at_weights,
 };
 use crate::ir::Kind;
@@ -32,13 +32,13 @@ impl Rule for AlphaBeta {
         }
     }
 
-    fn objection(&self, options: &Options<'_>) -> Option<String> {
+    fn objection(&self, options: &RuleOptions<'_>) -> Option<String> {
         let (alpha, beta) = (options.number("alpha"), options.number("beta"));
         let differs = (alpha - beta - 1.0).abs() > 1e-9;
         differs.then(|| format!("alpha − beta has to be 1, and is {}", alpha - beta))
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         let epsilon = options.number("epsilon");
         let (alpha, beta) = (options.number("alpha"), options.number("beta"));
         at_weights(kind, || {

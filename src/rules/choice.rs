@@ -29,12 +29,12 @@ impl Opt {
 
 /// The options of a rule: those given, and the defaults of the others.
 #[derive(Clone, Copy)]
-pub struct Options<'c> {
+pub struct RuleOptions<'c> {
     rule: &'static dyn Rule,
     given: &'c BTreeMap<String, Vec<f64>>,
 }
 
-impl Options<'_> {
+impl RuleOptions<'_> {
     /// An option that is a number.
     pub fn number(&self, name: &str) -> f64 {
         self.list(name).first().copied().unwrap_or_default()
@@ -77,8 +77,8 @@ impl Choice {
     }
 
     /// The rule's options.
-    pub fn options(&self) -> Options<'_> {
-        Options { rule: self.rule(), given: &self.options }
+    pub fn options(&self) -> RuleOptions<'_> {
+        RuleOptions { rule: self.rule(), given: &self.options }
     }
 
     /// What the rule does at a kind of unit.

@@ -114,7 +114,7 @@ pub struct Composite {
 }
 
 /// Looks up an option of a preset: its name, and its default, empty where it has to be given.
-type Given<'o> = dyn Fn(&str, &str) -> Result<String, String> + 'o;
+type Lookup<'o> = dyn Fn(&str, &str) -> Result<String, String> + 'o;
 
 /// A preset: its name, what it needs, and what it does.
 pub struct Preset {
@@ -122,7 +122,7 @@ pub struct Preset {
     pub name: &'static str,
     /// What it does.
     pub what: &'static str,
-    build: fn(&Given<'_>) -> Result<Composite, String>,
+    build: fn(&Lookup<'_>) -> Result<Composite, String>,
 }
 
 const CONVOLUTIONS: [&str; 2] = ["Conv", "ConvTranspose"];

@@ -5,7 +5,7 @@
 //! R_x = R⁺
 //! ```
 
-use super::{Options, Rule, Treatment};
+use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Deconvolution;
@@ -17,7 +17,7 @@ impl Rule for Deconvolution {
         "deconvolution"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         match kind {
             Kind::Activation => Treatment::PositivePass,
             _ => Treatment::Adjoint,

@@ -9,7 +9,7 @@
 //! and other functions without weights move it by their gradient. All rules for layers with weights
 //! do that elsewhere.
 
-use super::{Opt, Options, Ratio, Rule, Treatment, at_weights};
+use super::{Opt, Ratio, Rule, RuleOptions, Treatment, at_weights};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Epsilon;
@@ -25,7 +25,7 @@ impl Rule for Epsilon {
         const { &[Opt::number("epsilon", 1e-6, "what is added to a denominator, with its sign")] }
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         at_weights(kind, || Ratio::plain(options.number("epsilon")))
     }
 }

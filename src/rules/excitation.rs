@@ -1,7 +1,8 @@
 //! `excitation` — excitation backprop (Zhang et al. 2016, eq. 5): `zplus` without biases.
 
 use super::{
-    Modifier, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions, at_weights,
+    Modifier, Ratio, Rule, RuleOptions, STABILISER, Treatment, alpha_beta::contributions,
+    at_weights,
 };
 use crate::ir::Kind;
 
@@ -14,7 +15,7 @@ impl Rule for Excitation {
         "excitation"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         at_weights(kind, || {
             let mut term = contributions(Modifier::Positive, STABILISER);
             term.branches.iter_mut().for_each(|branch| branch.bias = None);

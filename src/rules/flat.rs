@@ -6,7 +6,7 @@
 //! ```
 
 use super::{
-    Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights,
+    Branch, Modifier, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment, at_weights,
 };
 use crate::ir::Kind;
 
@@ -19,7 +19,7 @@ impl Rule for Flat {
         "flat"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         at_weights(kind, || {
             let branch = Branch::of(Modifier::One, Modifier::One).without_bias();
             Ratio::of(Term::of(vec![branch], Stabiliser::Signed(STABILISER)))

@@ -9,7 +9,7 @@
 //! is negative; biases go with x⁺.
 
 use super::{
-    Branch, Gate, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    Branch, Gate, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,
     at_weights,
 };
 use crate::ir::Kind;
@@ -32,7 +32,7 @@ impl Rule for Gamma {
         }
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         let gamma = options.number("gamma");
         let (up, down) = (Modifier::MorePositive(gamma), Modifier::MoreNegative(gamma));
         let term = |at_positive, at_negative, gate| {

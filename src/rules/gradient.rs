@@ -6,7 +6,7 @@
 //!
 //! With `--init one` it is the plain gradient (saliency; Simonyan et al. 2014).
 
-use super::{Options, Rule, Treatment};
+use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Gradient;
@@ -18,7 +18,7 @@ impl Rule for Gradient {
         "gradient"
     }
 
-    fn treatment(&self, _kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, _kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         Treatment::Adjoint
     }
 }

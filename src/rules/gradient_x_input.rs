@@ -4,7 +4,7 @@
 //! R_x = x ⊙ Jᵀ R
 //! ```
 
-use super::{Options, Rule, Treatment};
+use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &GradientXInput;
@@ -16,7 +16,7 @@ impl Rule for GradientXInput {
         "gradient-x-input"
     }
 
-    fn treatment(&self, _kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, _kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         Treatment::Adjoint
     }
 

@@ -5,7 +5,7 @@
 //! R_x = Jᵀ R⁺
 //! ```
 
-use super::{Options, Rule, Treatment};
+use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Guided;
@@ -17,7 +17,7 @@ impl Rule for Guided {
         "guided"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         match kind {
             Kind::Activation => Treatment::PositiveAdjoint,
             _ => Treatment::Adjoint,

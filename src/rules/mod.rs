@@ -29,7 +29,7 @@ mod zbox;
 mod zero;
 mod zplus;
 
-pub use choice::{Choice, Opt, Options};
+pub use choice::{Choice, Opt, RuleOptions};
 pub use composite::{Composite, Match, PRESETS, Place};
 pub use ratio::{Branch, Gate, Modifier, Ratio, Stabiliser, Term};
 
@@ -60,15 +60,15 @@ pub trait Rule: Sync {
     }
 
     /// What it does at a kind of unit.
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment;
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment;
 
     /// What the options contradict, if they do.
-    fn objection(&self, _options: &Options<'_>) -> Option<String> {
+    fn objection(&self, _options: &RuleOptions<'_>) -> Option<String> {
         None
     }
 
     /// Whether scales, shifts and normalisations fold into the layers before them.
-    fn folds(&self, _options: &Options<'_>) -> bool {
+    fn folds(&self, _options: &RuleOptions<'_>) -> bool {
         true
     }
 

@@ -5,7 +5,7 @@
 //! R_x = x ⊙ Jᵀ (R / (y + ε · sign(y)))
 //! ```
 
-use super::{Opt, Options, Ratio, Rule, STABILISER, Treatment, unweighted};
+use super::{Opt, Ratio, Rule, RuleOptions, STABILISER, Treatment, unweighted};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Norm;
@@ -21,7 +21,7 @@ impl Rule for Norm {
         const { &[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")] }
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         match kind {
             Kind::Weighted | Kind::Sum | Kind::Max | Kind::Leaf | Kind::Softmax => {
                 Treatment::Ratio(Ratio::plain(options.number("epsilon")))

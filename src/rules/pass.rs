@@ -1,7 +1,7 @@
 //! `pass` — relevance passes unchanged, where a unit has operands of the shape of its result; elsewhere as
 //! other rules for layers with weights.
 
-use super::{Options, Rule, Treatment, unweighted};
+use super::{Rule, RuleOptions, Treatment, unweighted};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Pass;
@@ -13,7 +13,7 @@ impl Rule for Pass {
         "pass"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         match kind {
             Kind::Weighted => Treatment::Pass,
             _ => unweighted(kind),

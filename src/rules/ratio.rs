@@ -183,7 +183,7 @@ impl Stabiliser {
     /// `R` divided by `z`.
     pub fn divide<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Expr<'e> {
         let numerator = r.of.unwrap_or(r.per);
-        let smooth = z.emitter().style().smooth_poles && z.ty().elem != DataType::Double;
+        let smooth = z.emitter().lowering().smooth_poles && z.ty().elem != DataType::Double;
         let quotient = match self {
             Self::Whole => return r.value(),
             Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
@@ -237,7 +237,7 @@ impl Stabiliser {
 
     /// The numerator over the stabilised `z`.
     fn over<'e>(self, numerator: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
-        let masks = z.emitter().style().masks && z.ty().elem == DataType::Float;
+        let masks = z.emitter().lowering().masks && z.ty().elem == DataType::Float;
         match self {
             Self::SignOver(epsilon) => {
                 let d = z + epsilon;

@@ -7,7 +7,7 @@
 //! Biases are squared as well, as in zennit.
 
 use super::{
-    Branch, Modifier, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment, at_weights,
+    Branch, Modifier, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment, at_weights,
 };
 use crate::ir::Kind;
 
@@ -20,7 +20,7 @@ impl Rule for WSquare {
         "wsquare"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         at_weights(kind, || {
             let branch = Branch::of(Modifier::One, Modifier::Square);
             Ratio::of(Term::of(vec![branch], Stabiliser::Signed(STABILISER)))

@@ -9,7 +9,7 @@
 //! `low` and `high` are numbers, or one number per channel: `low=-2.1/-2.0/-1.8`.
 
 use super::{
-    Branch, Modifier, Opt, Options, Ratio, Rule, STABILISER, Stabiliser, Term, Treatment,
+    Branch, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,
     at_weights,
 };
 use crate::ir::Kind;
@@ -36,7 +36,7 @@ impl Rule for ZBox {
         }
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         let bound = |name: &str, sign| {
             let numbers = Modifier::Constant(options.list(name));
             Branch { negative: true, ..Branch::of(numbers, sign) }

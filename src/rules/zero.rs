@@ -1,6 +1,6 @@
 //! `zero` — relevance ends at layers with weights. Of use in a composite, where it keeps relevance out of a branch.
 
-use super::{Options, Rule, Treatment, unweighted};
+use super::{Rule, RuleOptions, Treatment, unweighted};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &Zero;
@@ -12,7 +12,7 @@ impl Rule for Zero {
         "zero"
     }
 
-    fn treatment(&self, kind: Kind, _options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
         match kind {
             Kind::Weighted => Treatment::Zero,
             _ => unweighted(kind),

@@ -7,7 +7,7 @@
 //! Biases are cut to their positive part, as in zennit.
 
 use super::{
-    Modifier, Opt, Options, Ratio, Rule, STABILISER, Treatment, alpha_beta::contributions,
+    Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Treatment, alpha_beta::contributions,
     at_weights,
 };
 use crate::ir::Kind;
@@ -25,7 +25,7 @@ impl Rule for ZPlus {
         const { &[Opt::number("epsilon", STABILISER, "what is added to a denominator, with its sign")] }
     }
 
-    fn treatment(&self, kind: Kind, options: &Options<'_>) -> Treatment {
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
         at_weights(kind, || Ratio::of(contributions(Modifier::Positive, options.number("epsilon"))))
     }
 }

@@ -109,7 +109,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             _ => {
                 let moves = *treatment == Treatment::Adjoint
                     && self.unit.kind == Kind::Movement
-                    && self.unit.operator.copies(self.graph.view(self.unit.node));
+                    && self.unit.operator.copies(self.graph.node(self.unit.node));
                 let cofactors = if moves { self.cofactors(results) } else { None };
                 let values = |r: Relevance<'e>| match treatment {
                     Treatment::PositiveAdjoint => r.value().relu(),
@@ -179,7 +179,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let per = if whole { share.per } else { share.per * ratio.share };
             Ok(share.with(if share.of.is_none() { per.named("R") } else { per }))
         };
-        if let (Some(degree), [term]) = (self.unit.degree(self.graph), ratio.terms.as_slice())
+        if let (Some(euler), [term]) = (self.unit.euler(self.graph), ratio.terms.as_slice())
             && term.branches == [Branch::PLAIN]
             && term.stabiliser != Stabiliser::Whole
         {
@@ -188,8 +188,8 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let idle = term.stabiliser.idle(r, y);
             let kept = idle.unwrap_or_else(|| r.with(term.stabiliser.share(r.per, y)));
             let share = match kept.of {
-                Some(of) => Relevance::product(degree.times(call, of)?, kept.per),
-                None => kept.with(degree.times(call, kept.per)?),
+                Some(of) => Relevance::product(euler.times(call, of)?, kept.per),
+                None => kept.with(euler.times(call, kept.per)?),
             };
             let share = finish(share)?;
             let shares = recipients.iter().map(|(_, v)| (*v, share)).collect();
@@ -261,7 +261,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let mut shares = Vec::new();
         for (&(_, value), parts) in recipients.iter().zip(parts) {
             // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
-            let infinite = self.graph.facts(value).infinite;
+            let infinite = self.graph.facts(value).may_be_infinite;
             let products = parts.into_iter().map(|(modifier, x, g)| match modifier {
                 Modifier::One => Relevance::whole(g),
                 _ if infinite => Relevance::whole(x.where_or(g.cast(DataType::Bool), 0.0) * g),
@@ -280,7 +280,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let own = z.value() == self.emitter.real(self.unit.output).value();
         let rectifies = |reader| {
             let result = self.emitter.real(Value { node: reader, slot: 0 });
-            self.graph.view(reader).op_type() == "Relu" && result.value() == y.value()
+            self.graph.node(reader).op_type() == "Relu" && result.value() == y.value()
         };
         let found = own && self.graph.readers(self.unit.output).any(rectifies);
         found.then(|| r.per * y.sign())

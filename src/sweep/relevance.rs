@@ -24,7 +24,7 @@ impl<'e> Relevance<'e> {
     /// `x ⊙ g`
     pub fn product(x: Expr<'e>, g: Expr<'e>) -> Self {
         let product = Self { of: Some(x), per: g };
-        if x.emitter().style().cofactors { product } else { Self::whole(product.value()) }
+        if x.emitter().lowering().cofactors { product } else { Self::whole(product.value()) }
     }
 
     /// The relevance itself.

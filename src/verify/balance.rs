@@ -81,7 +81,7 @@ impl Books {
             {
                 numbers.push(sums.into_iter().reduce(|a, b| a + b).unwrap_or(zero));
             }
-            let operators = unit.members().map(|node| graph.view(node).operator_name());
+            let operators = unit.members().map(|node| graph.node(node).operator_name());
             entries.push(Entry {
                 node: graph.label(unit.node).into(),
                 operators: operators.collect::<Vec<_>>().join("+"),

@@ -14,7 +14,7 @@ use std::{
 use balance::{Books, Entry};
 use prost::Message;
 use runtime::Locate;
-use session::{Array, Device, Given, Runner, Source, sample};
+use session::{Array, Device, NamedInput, Runner, Source, sample};
 
 use crate::{
     back::{self, Record},
@@ -139,7 +139,7 @@ pub struct Request {
     /// Where to run.
     pub device: Device,
     /// Inputs; random numbers by default.
-    pub inputs: Vec<Given>,
+    pub inputs: Vec<NamedInput>,
     /// Where ONNX Runtime is.
     pub runtime: Locate,
 }

@@ -327,14 +327,14 @@ pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Arr
 
 /// An input given on the command line: `NAME=FILE.npy`.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub struct NamedInput {
     /// The input.
     pub name: String,
     /// The file.
     pub path: std::path::PathBuf,
 }
 
-impl FromStr for Given {
+impl FromStr for NamedInput {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {

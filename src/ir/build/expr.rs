@@ -42,7 +42,7 @@ impl<'e> Expr<'e> {
         if let Origin::New(emitted) =
             &mut self.emitter.graph.borrow_mut().dag[self.value.node].origin
         {
-            emitted.role.get_or_insert(role);
+            emitted.label.get_or_insert(role);
         }
         self
     }

@@ -17,7 +17,7 @@ impl Expr<'_> {
 
     /// |x|; of a layer a leaky `ReLU` of slope −1, which runtimes compute in one step with the layer.
     pub fn magnitude(self) -> Self {
-        if !matches!(self.emitter.graph.borrow().view(self.value.node).op_type(), "Conv" | "Gemm") {
+        if !matches!(self.emitter.graph.borrow().node(self.value.node).op_type(), "Conv" | "Gemm") {
             return self.abs();
         }
         self.emitter.emit("LeakyRelu", &[Some(self)], vec![float("alpha", -1.0)])
@@ -30,7 +30,7 @@ impl Expr<'_> {
 
     /// Whether masks are to be computed by arithmetic, which is written for float32.
     fn by_arithmetic(self) -> bool {
-        self.emitter.style.masks && self.ty().elem == DataType::Float
+        self.emitter.lowering().masks && self.ty().elem == DataType::Float
     }
 
     /// −1, 0 or 1
@@ -47,7 +47,7 @@ impl Expr<'_> {
     pub fn ungated(self) -> Self {
         let graph = self.emitter.graph.borrow();
         let node = self.value.node;
-        let value = match (graph.view(node).op_type(), graph.inputs(node).as_slice()) {
+        let value = match (graph.node(node).op_type(), graph.inputs(node).as_slice()) {
             ("Mul", &[Some(gated), Some(gate)]) if graph.facts(gate).non_negative => gated,
             ("Mul", &[Some(gate), Some(gated)]) if graph.facts(gate).non_negative => gated,
             _ => self.value,

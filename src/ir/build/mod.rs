@@ -34,7 +34,7 @@ type Contents = (i32, Vec<i64>, Vec<u8>);
 /// letter; passes choose what runtimes are quicker at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
-pub struct Style {
+pub struct Lowering {
     /// Signs and selections by multiplication with masks.
     pub masks: bool,
     /// Quotients without a pole beside 0.
@@ -50,7 +50,7 @@ pub struct Style {
 /// Appends nodes to a copy of a source graph.
 #[derive(Debug)]
 pub struct Emitter {
-    style: Style,
+    lowering: Lowering,
     graph: RefCell<Graph>,
     scope: RefCell<Arc<str>>,
     constants: RefCell<BTreeMap<Contents, Value>>,
@@ -61,13 +61,13 @@ pub struct Emitter {
 impl Emitter {
     /// A builder behind `source`.
     pub fn new(source: &Graph) -> Self {
-        Self::styled(source, Style::default())
+        Self::with(source, Lowering::default())
     }
 
-    /// A builder behind `source` that writes in a style.
-    pub fn styled(source: &Graph, style: Style) -> Self {
+    /// A builder behind `source` that writes in a lowering.
+    pub fn with(source: &Graph, lowering: Lowering) -> Self {
         Self {
-            style,
+            lowering,
             graph: RefCell::new(source.clone()),
             scope: RefCell::new(Arc::from("")),
             constants: RefCell::default(),
@@ -93,8 +93,8 @@ impl Emitter {
     }
 
     /// How formulas are written.
-    pub fn style(&self) -> Style {
-        self.style
+    pub fn lowering(&self) -> Lowering {
+        self.lowering
     }
 
     /// The operator set that nodes are written for.
@@ -104,7 +104,7 @@ impl Emitter {
 
     /// A handle on a value of the source.
     pub fn value(&self, value: Value) -> Expr<'_> {
-        let value = self.graph.borrow().given(value);
+        let value = self.graph.borrow().canonical(value);
         self.expr(value)
     }
 
@@ -144,7 +144,7 @@ impl Emitter {
     ) -> NodeIndex {
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
         let scope = self.scope.borrow().clone();
-        let emitted = Emitted { op_type: op_type.into(), attributes, scope, role: None };
+        let emitted = Emitted { op_type: op_type.into(), attributes, scope, label: None };
         let mut graph = self.graph.borrow_mut();
         let facts = vec![Facts::named(""); outputs];
         let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], facts);

@@ -31,7 +31,7 @@ impl Window {
         group: i64,
     ) -> Result<Expr<'e>, Error> {
         let ty = x.ty();
-        if s.emitter().style().turned_convolutions
+        if s.emitter().lowering().turned_convolutions
             && let Some(g) =
                 self.as_product(x, w, s, group).or_else(|| self.turned(&ty, w, s, group))
         {

@@ -1,6 +1,6 @@
 //! A node as its operator sees it.
 
-use super::{Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Range, Type, Value, broadcast};
+use super::{Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value, broadcast};
 use crate::onnx::{
     DataType,
     schema::{AttributeProto, NodeProto, attribute_proto::AttributeType},
@@ -9,12 +9,12 @@ use crate::onnx::{
 /// A node seen as a call: operator, operands, attributes, and what is known of them. Accessors
 /// check what a hostile file could have written.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'g> {
+pub struct NodeRef<'g> {
     graph: &'g Graph,
     node: NodeIndex,
 }
 
-impl<'g> View<'g> {
+impl<'g> NodeRef<'g> {
     pub(super) fn new(graph: &'g Graph, node: NodeIndex) -> Self {
         Self { graph, node }
     }
@@ -25,7 +25,7 @@ impl<'g> View<'g> {
     }
 
     /// The node.
-    pub fn node(self) -> NodeIndex {
+    pub fn index(self) -> NodeIndex {
         self.node
     }
 
@@ -179,9 +179,9 @@ impl<'g> View<'g> {
     }
 
     /// The sign of an operand, for results that have the same whatever the others are.
-    pub fn range_of(self, operand: usize) -> Range {
+    pub fn sign_of(self, operand: usize) -> Sign {
         let non_negative = self.input(operand).is_some_and(|v| self.graph.facts(v).non_negative);
-        if non_negative { Range::NonNegative } else { Range::Any }
+        if non_negative { Sign::NonNegative } else { Sign::Any }
     }
 
     /// The rank of an operand, where a rule cannot do without.
@@ -240,7 +240,7 @@ impl<'g> View<'g> {
         Ok(vec![self.ty(0)?.clone()])
     }
 
-    /// As [`View::like_input`], with elements of another type.
+    /// As [`NodeRef::like_input`], with elements of another type.
     pub fn like_input_of(self, elem: DataType) -> Result<Vec<Type>, Error> {
         Ok(vec![self.ty(0)?.with(elem)])
     }

@@ -1,5 +1,6 @@
 //! The sweep: one reverse walk over the units.
 
+mod divide;
 mod maps;
 mod relevance;
 pub(crate) mod start;

@@ -2,6 +2,7 @@
 
 mod divide;
 mod maps;
+mod ratio;
 mod relevance;
 pub(crate) mod start;
 
@@ -12,12 +13,11 @@ pub use relevance::Relevance;
 
 use crate::{
     error::{Error, Problem},
-    ir::{self, Call, Dim, Emitter, Expr, Graph, Kind, Role, Value},
-    onnx::DataType,
+    ir::{self, Call, Dim, Emitter, Expr, Graph, Kind, Value},
     options::Options,
     passes::Known,
     plan::{Plan, Planned, Unit},
-    rules::{Branch, Gate, Modifier, Ratio, Stabiliser, Treatment},
+    rules::Treatment,
 };
 
 /// The relevance of values.
@@ -165,160 +165,4 @@ impl<'s, 'e> Crossing<'s, 'e> {
         }
         Ok(Relevance::whole(relevance.value().sum_to(x)?))
     }
-
-    fn ratio(
-        &self,
-        ratio: &Ratio,
-        call: &Call<'s, 'e>,
-        recipients: &[(usize, Value)],
-        r: Relevance<'e>,
-    ) -> Result<(Shares<'e>, Option<Expr<'e>>), ir::Error> {
-        let finish = |share: Relevance<'e>| -> Result<Relevance<'e>, ir::Error> {
-            let share =
-                if ratio.normalised { Relevance::whole(normalised(share.value())?) } else { share };
-            let whole = (ratio.share - 1.0).abs() < f64::EPSILON;
-            let per = if whole { share.per } else { share.per * ratio.share };
-            Ok(share.with(if share.of.is_none() { per.named("R") } else { per }))
-        };
-        if let (Some(euler), [term]) = (self.unit.euler(self.graph), ratio.terms.as_slice())
-            && term.branches == [Branch::PLAIN]
-            && term.stabiliser != Stabiliser::Whole
-        {
-            // x ⊙ f′(x) is read off the result.
-            let y = call.y();
-            let idle = term.stabiliser.idle(r, y);
-            let kept = idle.unwrap_or_else(|| r.with(term.stabiliser.share(r.per, y)));
-            let share = match kept.of {
-                Some(of) => Relevance::product(euler.times(call, of)?, kept.per),
-                None => kept.with(euler.times(call, kept.per)?),
-            };
-            let share = finish(share)?;
-            let shares = recipients.iter().map(|(_, v)| (*v, share)).collect();
-            return Ok((shares, idle.is_none().then(|| kept.value())));
-        }
-        // x ⊙ Jᵀ s, with branches that see the same x added up before it is multiplied.
-        let mut parts: Vec<Vec<(&Modifier, Expr<'e>, Expr<'e>)>> =
-            vec![Vec::new(); recipients.len()];
-        let mut kept: Option<Expr<'e>> = None;
-        for term in &ratio.terms {
-            let calls = term.branches.iter().map(|branch| self.modified(call, branch));
-            let calls = calls.collect::<Result<Vec<_>, _>>()?;
-            let mut z: Option<Expr<'e>> = None;
-            for (branch, call) in term.branches.iter().zip(&calls) {
-                if term.stabiliser == Stabiliser::Whole {
-                    break; // Nothing is divided.
-                }
-                let (plain, role) = match *branch == Branch::PLAIN {
-                    true => (self.unit.is_literal(self.graph), "layer"),
-                    false => (false, "twin"),
-                };
-                if matches!(term.stabiliser, Stabiliser::OwnMagnitude(_)) && z.is_some() {
-                    break; // The unit's own result comes first, and is all that counts.
-                }
-                let y = if plain { call.y() } else { call.forward()?.named(role) };
-                z = Some(match (z, branch.negative) {
-                    (None, false) => y,
-                    (None, true) => -y,
-                    // A sum, written so that no runtime fuses it with the twin: a convolution that
-                    // starts from the layer's result rounds otherwise than the layer did, and the
-                    // two would not cancel.
-                    (Some(z), false) => (z - -y).named("z"),
-                    (Some(z), true) => (z - y).named("z"),
-                });
-            }
-            let gated = match term.gate {
-                Gate::Everywhere => r,
-                Gate::Positive => r.with(r.per * call.y().is_above(0.0)),
-                Gate::Negative => r.with(r.per * call.y().is_below(0.0)),
-            };
-            let mut s = match z {
-                None => gated.value(),
-                Some(z) => term
-                    .stabiliser
-                    .cofactor(gated, z)
-                    .or_else(|| self.rectified(term.stabiliser, gated, z))
-                    .unwrap_or_else(|| term.stabiliser.divide(gated, z)),
-            };
-            if (term.factor - 1.0).abs() > 0.0 {
-                s = s * term.factor;
-            }
-            let s = s.named("s");
-            if let Some(z) = z {
-                kept = Some(kept.map_or(s * z, |kept| kept + s * z));
-            }
-            for (&(operand, _), parts) in recipients.iter().zip(&mut parts) {
-                for (branch, call) in term.branches.iter().zip(&calls) {
-                    let mut g = call.adjoint(operand, s)?;
-                    if branch.negative {
-                        g = -g;
-                    }
-                    match parts.iter_mut().find(|(modifier, ..)| **modifier == branch.input) {
-                        Some((.., sum)) => *sum = *sum + g,
-                        None => parts.push((&branch.input, call.x(operand)?, g)),
-                    }
-                }
-            }
-        }
-        let mut shares = Vec::new();
-        for (&(_, value), parts) in recipients.iter().zip(parts) {
-            // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
-            let infinite = self.graph.facts(value).may_be_infinite;
-            let products = parts.into_iter().map(|(modifier, x, g)| match modifier {
-                Modifier::One => Relevance::whole(g),
-                _ if infinite => Relevance::whole(x.where_or(g.cast(DataType::Bool), 0.0) * g),
-                _ => Relevance::product(x, g),
-            });
-            if let Some(sum) = products.reduce(Relevance::plus) {
-                shares.push((value, finish(sum)?));
-            }
-        }
-        Ok((shares, kept))
-    }
-
-    /// `R` divided by `z`, where `R` has a factor `max(z, 0)`: the other one, where that is positive.
-    fn rectified(&self, stabiliser: Stabiliser, r: Relevance<'e>, z: Expr<'e>) -> Option<Expr<'e>> {
-        let y = r.of.filter(|_| stabiliser.is_idle(z))?;
-        let own = z.value() == self.emitter.real(self.unit.output).value();
-        let rectifies = |reader| {
-            let result = self.emitter.real(Value { node: reader, slot: 0 });
-            self.graph.node(reader).op_type() == "Relu" && result.value() == y.value()
-        };
-        let found = own && self.graph.readers(self.unit.output).any(rectifies);
-        found.then(|| r.per * y.sign())
-    }
-
-    /// The call with its inputs and parameters modified.
-    fn modified(&self, call: &Call<'s, 'e>, branch: &Branch) -> Result<Call<'s, 'e>, ir::Error> {
-        let mut modified = call.clone();
-        for operand in 0..call.arity() {
-            let modifier = match self.unit.role(self.graph, operand) {
-                Some(Role::Weight) => Some(&branch.weight),
-                Some(Role::Bias) => branch.bias.as_ref(),
-                None if self.unit.is_active(self.graph, operand) => Some(&branch.input),
-                None => continue,
-            };
-            if modifier != Some(&Modifier::Identity) {
-                let value = modifier.and_then(|m| Some(m.apply(call.get(operand)?)));
-                modified = modified.with(operand, value);
-            }
-        }
-        if let (Some(layer), true) = (self.unit.operator.linear(), branch.shift > 0.0) {
-            let bias = match modified.get(2) {
-                Some(bias) => bias + branch.shift,
-                None => {
-                    let elem = call.y().ty().elem;
-                    layer.bias(call.node, self.emitter.scalar(elem, branch.shift))?
-                }
-            };
-            modified = modified.with(2, Some(bias));
-        }
-        Ok(modified)
-    }
-}
-
-/// A relevance scaled to Σ |R| = 1 per sample; nothing stays nothing.
-fn normalised(r: Expr<'_>) -> Result<Expr<'_>, ir::Error> {
-    let axes: Vec<_> = (usize::from(r.rank()? > 1)..r.rank()?).collect();
-    let sum = r.abs().sum(&axes, true);
-    Ok(r / sum.where_or(sum.greater(0.0), 1.0))
 }

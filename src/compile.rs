@@ -8,10 +8,12 @@ use crate::{
     back::{self, Output},
     error::{Error, Problem},
     front,
+    ir::Emitter,
     onnx::{Addition, Model},
-    options::{Options, Target},
+    options::Options,
+    passes,
     plan::Plan,
-    sweep,
+    sweep::{self, Sweep},
 };
 
 /// A model's explanation: what is to be written behind its source, and what it is.
@@ -57,18 +59,13 @@ pub fn compile(model: &Model, options: &Options) -> Result<Explanation, Error> {
     let graph = front::import(model, &crate::ops::REGISTRY)?;
     let plan = Plan::new(&graph, options)?;
     plan.check(&graph, options)?;
-    let mut options = options.clone();
-    if plan.contrasts && options.target == Target::All {
-        options.target = Target::Argmax; // The rule is about one class.
-    }
-    let options = &options;
-
-    let emitter = options.emitter(&graph);
-    let (of, mut values) = sweep::maps(&graph, &plan, options, &emitter)?;
-    let mut emitted = emitter.finish();
-    for pass in options.passes() {
-        (emitted, values) = pass.graph(&emitted, &values);
-    }
+    let passes: Vec<_> = options.passes().collect();
+    let emitter = Emitter::with(&graph, passes::lowering(&passes));
+    let rewrites = passes::rule_rewrites(&passes);
+    let sweep =
+        Sweep { graph: &graph, plan: &plan, options, rewrites: &rewrites, emitter: &emitter };
+    let (of, values) = sweep.maps()?;
+    let (emitted, values) = passes::rewritten(&passes, emitter.finish(), values);
     let outputs = of
         .iter()
         .zip(values)
@@ -87,7 +84,7 @@ pub fn compile(model: &Model, options: &Options) -> Result<Explanation, Error> {
         model: model.path.clone(),
         output: graph.name(plan.explained.value).into(),
         instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
-        options: options.clone(),
+        options: Options { target: plan.start.target.clone(), ..options.clone() },
         relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
         unreached: graph
             .graph_inputs()

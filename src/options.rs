@@ -5,8 +5,8 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+pub use crate::rules::{Init, Normalize};
 use crate::{
-    ir::{Emitter, Graph, Lowering},
     passes::{self, Level, Pass, Selection},
     rules::{Choice, Composite},
 };
@@ -59,15 +59,8 @@ pub struct Options {
 
 impl Options {
     /// The passes, in order.
-    pub fn passes(&self) -> impl Iterator<Item = &'static dyn Pass> {
+    pub fn passes(&self) -> impl Iterator<Item = Pass> {
         passes::selected(self.level, self.passes.as_ref(), self.bake_twins)
-    }
-
-    /// A builder behind a graph, with the lowering of the passes.
-    pub(super) fn emitter(&self, graph: &Graph) -> Emitter {
-        let mut lowering = Lowering::default();
-        self.passes().for_each(|pass| pass.lowering(&mut lowering));
-        Emitter::with(graph, lowering)
     }
 
     /// The rule or composite, as text.
@@ -89,19 +82,6 @@ pub enum Canonize {
     Units,
     /// Every node by itself.
     None,
-}
-
-/// What maps are divided by, per sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalize {
-    /// Nothing.
-    #[default]
-    None,
-    /// Σ |R|
-    Sum,
-    /// max |R|
-    Max,
 }
 
 /// What maps are summed over.
@@ -194,33 +174,6 @@ impl TryFrom<String> for Target {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
-    }
-}
-
-/// The relevance that the target starts with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Init {
-    /// Its value.
-    #[default]
-    Value,
-    /// The magnitude of its value.
-    Abs,
-    /// 1.
-    One,
-    /// The gradient of its softmax score: p (1 − p) for the target and −p qⱼ for each other class (SGLRP,
-    /// Iwana et al. 2019).
-    Softmax,
-}
-
-impl fmt::Display for Init {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Value => "value",
-            Self::Abs => "abs",
-            Self::One => "one",
-            Self::Softmax => "softmax",
-        })
     }
 }
 

@@ -50,7 +50,7 @@ fn options(pass: &str) -> [Options; 2] {
 
 #[test]
 fn every_pass_has_an_example() {
-    let known: Vec<_> = passes::selected(Level::O2, None, true).map(|pass| pass.name()).collect();
+    let known: Vec<_> = passes::selected(Level::O2, None, true).map(|pass| pass.name).collect();
     assert_eq!(known, EXAMPLES.map(|(pass, _)| pass));
 }
 

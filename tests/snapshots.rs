@@ -42,7 +42,7 @@ fn rules() {
             continue;
         }
         let text = if rule.name() == "zbox" { "zbox:low=-2,high=2" } else { rule.name() };
-        let target = if rule.contrasts() { "argmax" } else { "all" };
+        let target = if rule.start().contrast { "argmax" } else { "all" };
         let (rule, target) = (text.parse().unwrap(), target.parse().unwrap());
         let options = Options { rule, target, ..Options::default() };
         insta::assert_snapshot!(

@@ -76,7 +76,7 @@ impl Args {
         let counts: Vec<_> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let _ = writeln!(text, "units: {}", counts.join(", "));
         let _ = writeln!(text, "relevance of: {}", inputs.join(", "));
-        let passes: Vec<_> = options.passes().map(abslrp::passes::Pass::name).collect();
+        let passes: Vec<_> = options.passes().map(|pass| pass.name).collect();
         let _ = writeln!(text, "passes at {}: {}", options.level, passes.join(", "));
         for problem in &problems {
             let _ = writeln!(text, "unsupported: {problem}");

@@ -119,6 +119,7 @@ impl Import<'_> {
             op_type: proto.op_type().to_string().into(),
             attributes: proto.attribute.clone(),
             scope: Arc::from(scoped),
+            is_quotient: false,
             label: None,
         };
         let facts = vec![Facts::named(""); proto.output.len()];

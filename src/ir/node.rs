@@ -50,7 +50,10 @@ pub struct Emitted {
     pub attributes: Vec<AttributeProto>,
     /// The source node it serves.
     pub scope: Arc<str>,
-    /// What it is in the formula, where that says more than the operator does.
+    /// Whether it is a relevance divided by what it is the relevance of: where the sweep begins to work
+    /// on a unit.
+    pub is_quotient: bool,
+    /// What it is in the formula, where that says more than the operator does: part of its name.
     pub label: Option<&'static str>,
 }
 

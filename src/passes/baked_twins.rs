@@ -2,45 +2,42 @@
 //!
 //! Runtimes fold such nodes when they load a model, so that by default a file does not grow by its
 //! weights; this is for those that do not. It is the only pass that reads weights.
+//!
+//! Runs with `--bake-twins`, before `dead-nodes`, which removes what the constants were computed from.
 
 use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
-use super::Pass;
+use super::{Action, Pass, Runs};
 use crate::{
     ir::{Graph, NodeRef, Origin, Value, Verdict, axis},
     onnx::{Tensor, schema::TensorProto},
 };
 
-pub(super) struct BakedTwins;
+pub(super) const PASS: Pass =
+    Pass { name: "baked-twins", runs: Runs::OnRequest, action: Action::Graph(rewrite) };
 
-impl Pass for BakedTwins {
-    fn name(&self) -> &'static str {
-        "baked-twins"
-    }
-
-    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        graph.rebuild(graph.nodes(), outputs, |node, _, _| {
-            let value = Value { node, slot: 0 };
-            let added = matches!(graph.origin(node), Origin::New(_)) && !graph.is_active(value);
-            // What only other such nodes read is not needed.
-            let read = graph
-                .readers(value)
-                .any(|reader| graph.outputs(reader).any(|result| graph.is_active(result)));
-            if !added || !read || !graph.ty(value).is_float() {
-                return Verdict::Keep;
-            }
-            match evaluate(graph, value) {
-                Some(array) => Verdict::Constant(Box::new(TensorProto::of_floats(
-                    graph.ty(value).elem,
-                    array.shape(),
-                    &array.iter().copied().collect::<Vec<_>>(),
-                ))),
-                None => Verdict::Keep,
-            }
-        })
-    }
+fn rewrite(graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+    graph.rebuild(graph.nodes(), outputs, |node, _, _| {
+        let value = Value { node, slot: 0 };
+        let added = matches!(graph.origin(node), Origin::New(_)) && !graph.is_active(value);
+        // What only other such nodes read is not needed.
+        let read = graph
+            .readers(value)
+            .any(|reader| graph.outputs(reader).any(|result| graph.is_active(result)));
+        if !added || !read || !graph.ty(value).is_float() {
+            return Verdict::Keep;
+        }
+        match evaluate(graph, value) {
+            Some(array) => Verdict::Constant(Box::new(TensorProto::of_floats(
+                graph.ty(value).elem,
+                array.shape(),
+                &array.iter().copied().collect::<Vec<_>>(),
+            ))),
+            None => Verdict::Keep,
+        }
+    })
 }
 
 /// The elements of a value that depends on no input, if all operators on the way are known here.
@@ -153,7 +150,7 @@ mod tests {
         let turned = [Some(twin), list(-1), list(i64::MIN), list(1), list(-2)];
         let turned = emitter.emit("Slice", &turned, vec![]);
         let outputs = [(x.sum(&[0, 1], true) * turned).value()];
-        let (fresh, outputs) = BakedTwins.graph(&emitter.finish(), &outputs);
+        let (fresh, outputs) = rewrite(&emitter.finish(), &outputs);
         let baked = fresh.node(outputs[0].node).input(1).unwrap();
         let array = evaluate(&fresh, baked).unwrap();
         assert!(matches!(fresh.origin(baked.node), Origin::NewConstant(_)));

@@ -5,18 +5,13 @@
 //! which shows only where whole layers are no larger than ε. Sums of what several readers give add
 //! only `g`; a layer reads each of its activations once; and the product of a gate need not be kept for
 //! its sign. In float64 nothing is idle, and sums alone are saved.
+//!
+//! Runs at `-O2`, among the choices of forms, whose order does not matter.
 
-use super::Pass;
-use crate::ir::Lowering;
+use super::{Action, Pass, Runs};
 
-pub(super) struct Cofactors;
-
-impl Pass for Cofactors {
-    fn name(&self) -> &'static str {
-        "cofactors"
-    }
-
-    fn lowering(&self, lowering: &mut Lowering) {
-        lowering.cofactors = true;
-    }
-}
+pub(super) const PASS: Pass = Pass {
+    name: "cofactors",
+    runs: Runs::AtO2,
+    action: Action::Lowering(|lowering| lowering.cofactors = true),
+};

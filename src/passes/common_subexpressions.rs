@@ -2,41 +2,38 @@
 //!
 //! Units are emitted one by one, each as if it were alone: two that share weights would each have
 //! their twin, and two consumers of a value would each have its sign.
+//!
+//! Runs at `-O2`, when all that writes new nodes has run.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use prost::Message;
 
-use super::Pass;
+use super::{Action, Pass, Runs};
 use crate::ir::{Graph, Origin, Value, Verdict};
 
-pub(super) struct CommonSubexpressions;
+pub(super) const PASS: Pass =
+    Pass { name: "common-subexpressions", runs: Runs::AtO2, action: Action::Graph(rewrite) };
 
-impl Pass for CommonSubexpressions {
-    fn name(&self) -> &'static str {
-        "common-subexpressions"
-    }
-
-    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        let mut seen = BTreeMap::new();
-        graph.rebuild(graph.nodes(), outputs, |node, next, inputs| {
-            let (op_type, contents) = match graph.origin(node) {
-                Origin::New(emitted) => {
-                    let attributes = emitted.attributes.iter().map(Message::encode_to_vec);
-                    (&*emitted.op_type, attributes.collect())
-                }
-                Origin::NewConstant(tensor) => ("Constant", vec![tensor.encode_to_vec()]),
-                _ => return Verdict::Keep,
-            };
-            match seen.entry((op_type, contents, inputs.to_vec())) {
-                Entry::Occupied(same) => Verdict::Replace(*same.get()),
-                Entry::Vacant(new) => {
-                    new.insert(Value { node: next, slot: 0 });
-                    Verdict::Keep
-                }
+fn rewrite(graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+    let mut seen = BTreeMap::new();
+    graph.rebuild(graph.nodes(), outputs, |node, next, inputs| {
+        let (op_type, contents) = match graph.origin(node) {
+            Origin::New(emitted) => {
+                let attributes = emitted.attributes.iter().map(Message::encode_to_vec);
+                (&*emitted.op_type, attributes.collect())
             }
-        })
-    }
+            Origin::NewConstant(tensor) => ("Constant", vec![tensor.encode_to_vec()]),
+            _ => return Verdict::Keep,
+        };
+        match seen.entry((op_type, contents, inputs.to_vec())) {
+            Entry::Occupied(same) => Verdict::Replace(*same.get()),
+            Entry::Vacant(new) => {
+                new.insert(Value { node: next, slot: 0 });
+                Verdict::Keep
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -52,7 +49,7 @@ mod tests {
         let outputs = [sum.value()];
         let emitted = emitter.finish();
         assert_eq!(added(&emitted).len(), 7);
-        let (fresh, outputs) = CommonSubexpressions.graph(&emitted, &outputs);
+        let (fresh, outputs) = rewrite(&emitted, &outputs);
         assert_eq!(added(&fresh), ["Abs", "Sign", "Add", "Sub", "Mul"]);
         assert_eq!(fresh.node(outputs[0].node).op_type(), "Mul");
     }

@@ -1,28 +1,25 @@
 //! `dead-nodes`: what no output needs is not written.
+//!
+//! Runs at every level, last, when it shows what is needed.
 
 use std::collections::BTreeSet;
 
-use super::Pass;
+use super::{Action, Pass, Runs};
 use crate::ir::{Graph, Value, Verdict};
 
-pub(super) struct DeadNodes;
+pub(super) const PASS: Pass =
+    Pass { name: "dead-nodes", runs: Runs::Always, action: Action::Graph(rewrite) };
 
-impl Pass for DeadNodes {
-    fn name(&self) -> &'static str {
-        "dead-nodes"
-    }
-
-    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        let mut needed: BTreeSet<_> = outputs.iter().map(|value| value.node).collect();
-        for node in graph.nodes().rev() {
-            if needed.contains(&node) {
-                needed.extend(graph.reads(node).map(|value| value.node));
-            }
+fn rewrite(graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+    let mut needed: BTreeSet<_> = outputs.iter().map(|value| value.node).collect();
+    for node in graph.nodes().rev() {
+        if needed.contains(&node) {
+            needed.extend(graph.reads(node).map(|value| value.node));
         }
-        graph.rebuild(graph.nodes(), outputs, |node, _, _| {
-            if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
-        })
     }
+    graph.rebuild(graph.nodes(), outputs, |node, _, _| {
+        if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
+    })
 }
 
 #[cfg(test)]
@@ -37,7 +34,7 @@ mod tests {
         let kept = x.abs();
         let _dropped = x.sign() * kept;
         let outputs = [(kept * 2.0).value()];
-        let (fresh, outputs) = DeadNodes.graph(&emitter.finish(), &outputs);
+        let (fresh, outputs) = rewrite(&emitter.finish(), &outputs);
         assert_eq!(added(&fresh), ["Abs", "Mul"]);
         // The source is no pass's business.
         assert!(fresh.by_name("y").is_some());

@@ -4,13 +4,16 @@
 //! holds, and gives each part its relevance by itself: a slice and a sum for each part of each
 //! concatenation, quadratic in the number of layers. Sums of neighbouring slices are slices of one
 //! sum, to which the next concatenation adds in turn.
+//!
+//! Runs at `-O2`, before `common-subexpressions`, which shares the sums that it makes.
 
 use std::collections::BTreeMap;
 
-use super::Pass;
+use super::{Action, Pass, Runs};
 use crate::ir::{Dim, Emitter, Expr, Graph, NodeIndex, Origin, Value, Verdict};
 
-pub(super) struct JointSlices;
+pub(super) const PASS: Pass =
+    Pass { name: "joint-slices", runs: Runs::AtO2, action: Action::Graph(rewrite) };
 
 /// The elements `from..to` along an axis of a [`Whole`], by its place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,57 +54,51 @@ impl Parts {
     }
 }
 
-impl Pass for JointSlices {
-    fn name(&self) -> &'static str {
-        "joint-slices"
+fn rewrite(graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
+    let (wholes, sums) = sums_of_parts(graph);
+    let emitter = Emitter::new(graph);
+    let ranges: Vec<_> = wholes.iter().map(Parts::range).collect();
+    // What was emitted for a whole, and the place that it begins at.
+    let mut emitted: Vec<Option<(Expr, i64)>> = Vec::new();
+    for Parts { whole, .. } in &wholes {
+        emitted.push(match whole {
+            Whole::Tensor(value) => Some((emitter.value(*value), 0)),
+            Whole::Sum { .. } => None,
+        });
     }
-
-    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        let (wholes, sums) = sums_of_parts(graph);
-        let emitter = Emitter::new(graph);
-        let ranges: Vec<_> = wholes.iter().map(Parts::range).collect();
-        // What was emitted for a whole, and the place that it begins at.
-        let mut emitted: Vec<Option<(Expr, i64)>> = Vec::new();
-        for Parts { whole, .. } in &wholes {
-            emitted.push(match whole {
-                Whole::Tensor(value) => Some((emitter.value(*value), 0)),
-                Whole::Sum { .. } => None,
+    let (mut order, mut instead) = (Vec::new(), BTreeMap::new());
+    let mut count = graph.nodes().len();
+    for node in graph.nodes() {
+        if let (Some(part), Origin::New(sum)) = (sums.get(&node), graph.origin(node)) {
+            emitter.enter(&sum.scope);
+            // Wholes are places in these lists. One that is the sum of two comes after both, as its
+            // first part comes after a part of each.
+            let joint = emitted[part.whole].or_else(|| {
+                let Whole::Sum { left, right, shift, .. } = wholes[part.whole].whole else {
+                    return None;
+                };
+                let (from, to) = ranges[part.whole]?;
+                let left = cut(emitted[left]?, part.axis, from + shift, to + shift);
+                Some((left + cut(emitted[right]?, part.axis, from, to), from))
             });
-        }
-        let (mut order, mut instead) = (Vec::new(), BTreeMap::new());
-        let mut count = graph.nodes().len();
-        for node in graph.nodes() {
-            if let (Some(part), Origin::New(sum)) = (sums.get(&node), graph.origin(node)) {
-                emitter.enter(&sum.scope);
-                // Wholes are places in these lists. One that is the sum of two comes after both, as its
-                // first part comes after a part of each.
-                let joint = emitted[part.whole].or_else(|| {
-                    let Whole::Sum { left, right, shift, .. } = wholes[part.whole].whole else {
-                        return None;
-                    };
-                    let (from, to) = ranges[part.whole]?;
-                    let left = cut(emitted[left]?, part.axis, from + shift, to + shift);
-                    Some((left + cut(emitted[right]?, part.axis, from, to), from))
-                });
-                emitted[part.whole] = joint;
-                if let Some(joint) = joint {
-                    let slice = cut(joint, part.axis, part.from, part.to).value().node;
-                    instead.insert(node, slice);
-                    order.extend((count..=slice.index()).map(NodeIndex::new));
-                    count = count.max(slice.index() + 1);
-                }
+            emitted[part.whole] = joint;
+            if let Some(joint) = joint {
+                let slice = cut(joint, part.axis, part.from, part.to).value().node;
+                instead.insert(node, slice);
+                order.extend((count..=slice.index()).map(NodeIndex::new));
+                count = count.max(slice.index() + 1);
             }
-            order.push(node);
         }
-        let mut moved = BTreeMap::new();
-        emitter.finish().rebuild(order, outputs, |node, next, _| {
-            moved.insert(node, next);
-            match instead.get(&node).and_then(|slice| moved.get(slice)) {
-                Some(&node) => Verdict::Replace(Value { node, slot: 0 }),
-                None => Verdict::Keep,
-            }
-        })
+        order.push(node);
     }
+    let mut moved = BTreeMap::new();
+    emitter.finish().rebuild(order, outputs, |node, next, _| {
+        moved.insert(node, next);
+        match instead.get(&node).and_then(|slice| moved.get(slice)) {
+            Some(&node) => Verdict::Replace(Value { node, slot: 0 }),
+            None => Verdict::Keep,
+        }
+    })
 }
 
 /// Places of a tensor that begins at one of its own.
@@ -169,7 +166,7 @@ mod tests {
     use super::*;
     use crate::{
         onnx::Model,
-        passes::{dead_nodes::DeadNodes, tests::added},
+        passes::{self, tests::added},
     };
 
     /// What becomes of the sums of parts of two tensors, given where they lie in each.
@@ -180,8 +177,8 @@ mod tests {
         let [c, d] = ["c", "d"].map(|name| emitter.value(graph.by_name(name).unwrap()));
         let sum = |&(a, b): &(i64, i64)| d.part(1, a, a + 1) + c.part(1, b, b + 1);
         let outputs: Vec<_> = places.iter().map(|place| sum(place).value()).collect();
-        let (fresh, outputs) = JointSlices.graph(&emitter.finish(), &outputs);
-        let (fresh, _) = DeadNodes.graph(&fresh, &outputs);
+        let (fresh, outputs) = rewrite(&emitter.finish(), &outputs);
+        let (fresh, _) = passes::rewritten(&[passes::dead_nodes::PASS], fresh, outputs);
         added(&fresh).into_iter().map(str::to_string).collect()
     }
 

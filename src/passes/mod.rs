@@ -1,15 +1,14 @@
 //! Passes: what makes an explanation cheap without meaning anything else.
 //!
-//! A pass has a name, a reason, and a file that states both. It acts in one of three places: on a rule
-//! before it is emitted for a unit ([`Pass::ratio`]), by what is known of the unit's activations; on the
-//! way formulas are written ([`Pass::lowering`]), where runtimes are quicker at one of several forms; or on
-//! the graph that was emitted ([`Pass::graph`]). A level is a list of passes, [`Selection`] another:
-//! `-O0` only leaves out what nothing needs. What each does to a small model is pinned by
-//! `tests/passes.rs`, which also runs the model with and without it.
+//! A pass has a name, a reason, and a file that states both. There are three kinds ([`Action`]): a
+//! rewrite of a rule before it is emitted for a unit, by what is known of the unit's activations; a
+//! choice of how formulas are written, where runtimes are quicker at one of several forms; and a rewrite
+//! of the graph that was emitted. A level is a list of passes, [`Selection`] another: `-O0` only leaves
+//! out what nothing needs. What each does to a small model is pinned by a test, which also runs the model
+//! with and without it.
 //!
-//! The forms that [`Pass::lowering`] chooses were measured on ONNX Runtime's CPU. Where a runtime has
-//! kernels for the gradients of convolutions and pools, as on GPUs, leave out `turned-convolutions` and
-//! `split-windows`.
+//! The forms were measured on ONNX Runtime's CPU. Where a runtime has kernels for the gradients of
+//! convolutions and pools, as on GPUs, leave out `turned-convolutions` and `split-windows`.
 
 mod baked_twins;
 mod cofactors;
@@ -30,57 +29,63 @@ mod twin_folding;
 use std::{fmt, str::FromStr};
 
 use crate::{
-    ir::{Graph, Kind, Lowering, Value},
-    rules::Ratio,
+    ir::{Graph, Lowering, Value},
+    rules::Rewrite,
 };
 
-/// All passes, in the order they run in.
-const ALL: [&dyn Pass; 15] = [
-    &idle_branches::IdleBranches,
-    &twin_folding::TwinFolding,
-    &idle_signs::IdleSigns,
-    &epsilon_in_bias::EpsilonInBias,
-    &cofactors::Cofactors,
-    &masks::Masks,
-    &smooth_poles::SmoothPoles,
-    &turned_convolutions::TurnedConvolutions,
-    &split_windows::SplitWindows,
-    &idle_expansions::IdleExpansions,
-    &joint_slices::JointSlices,
-    &common_subexpressions::CommonSubexpressions,
-    &quotients_first::QuotientsFirst,
-    &baked_twins::BakedTwins,
-    &dead_nodes::DeadNodes,
+/// All passes, in the order they run in; the file of each says why it stands where it does.
+const ALL: [Pass; 15] = [
+    idle_branches::PASS,
+    twin_folding::PASS,
+    idle_signs::PASS,
+    epsilon_in_bias::PASS,
+    cofactors::PASS,
+    masks::PASS,
+    smooth_poles::PASS,
+    turned_convolutions::PASS,
+    split_windows::PASS,
+    idle_expansions::PASS,
+    joint_slices::PASS,
+    common_subexpressions::PASS,
+    quotients_first::PASS,
+    baked_twins::PASS,
+    dead_nodes::PASS,
 ];
 
-/// What is known of a unit that a rule is emitted for.
+/// A rewrite of a graph: a fresh one with the same outputs, which are the values.
+pub type GraphRewrite = fn(&Graph, &[Value]) -> (Graph, Vec<Value>);
+
+/// An optimisation.
 #[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// Its kind.
-    pub kind: Kind,
-    /// Whether it is a product with weights, which has a bias.
-    pub linear: bool,
-    /// Whether none of its activations can be negative.
-    pub non_negative: bool,
+pub struct Pass {
+    /// Its name.
+    pub name: &'static str,
+    /// When it runs, unless passes are selected by name.
+    pub runs: Runs,
+    /// What it does.
+    pub action: Action,
 }
 
-/// An optimisation. It acts where it overrides a method; the others leave things as they are.
-pub trait Pass: Sync {
-    /// Its name.
-    fn name(&self) -> &'static str;
+/// When a pass runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// At every level.
+    Always,
+    /// At `-O2`.
+    AtO2,
+    /// When it is asked for.
+    OnRequest,
+}
 
+/// What a pass does.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
     /// Rewrites what is emitted for a unit.
-    fn ratio(&self, ratio: Ratio, _known: Known) -> Ratio {
-        ratio
-    }
-
+    Rule(Rewrite),
     /// Chooses how formulas are written.
-    fn lowering(&self, _lowering: &mut Lowering) {}
-
-    /// Builds a smaller graph with the same outputs.
-    fn graph(&self, graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
-        (graph.clone(), outputs.to_vec())
-    }
+    Lowering(fn(&mut Lowering)),
+    /// Rewrites the graph that was emitted.
+    Graph(GraphRewrite),
 }
 
 /// How much is done to make an explanation cheap.
@@ -126,8 +131,8 @@ impl FromStr for Selection {
         }
         let name = |word: &&str| {
             let wanted = word.trim_start_matches('-');
-            ALL.iter().map(|pass| pass.name()).find(|name| *name == wanted).ok_or_else(|| {
-                let names: Vec<_> = ALL.iter().map(|pass| pass.name()).collect();
+            ALL.iter().map(|pass| pass.name).find(|name| *name == wanted).ok_or_else(|| {
+                let names: Vec<_> = ALL.iter().map(|pass| pass.name).collect();
                 format!("there is no pass '{wanted}'; there is {}", names.join(", "))
             })
         };
@@ -160,20 +165,53 @@ pub fn selected(
     level: Level,
     selection: Option<&Selection>,
     bake_twins: bool,
-) -> impl Iterator<Item = &'static dyn Pass> {
+) -> impl Iterator<Item = Pass> {
     ALL.into_iter().filter(move |pass| {
-        // At -O0, formulas to the letter, but nothing that is needed by none.
-        let of_level = match pass.name() {
-            "baked-twins" => return bake_twins,
-            "dead-nodes" => true,
-            _ => level == Level::O2,
+        let of_level = match pass.runs {
+            Runs::OnRequest => return bake_twins,
+            Runs::Always => true,
+            Runs::AtO2 => level == Level::O2,
         };
         match selection {
             None => of_level,
-            Some(Selection::Only(names)) => names.contains(&pass.name()),
-            Some(Selection::Without(names)) => of_level && !names.contains(&pass.name()),
+            Some(Selection::Only(names)) => names.contains(&pass.name),
+            Some(Selection::Without(names)) => of_level && !names.contains(&pass.name),
         }
     })
+}
+
+/// The rewrites of rules among some passes.
+pub fn rule_rewrites(passes: &[Pass]) -> Vec<Rewrite> {
+    let rewrite = |pass: &Pass| match pass.action {
+        Action::Rule(rewrite) => Some(rewrite),
+        _ => None,
+    };
+    passes.iter().filter_map(rewrite).collect()
+}
+
+/// The forms that some passes choose.
+pub fn lowering(passes: &[Pass]) -> Lowering {
+    let mut lowering = Lowering::default();
+    for pass in passes {
+        if let Action::Lowering(choose) = pass.action {
+            choose(&mut lowering);
+        }
+    }
+    lowering
+}
+
+/// What some passes make of a graph, and where its outputs are then.
+pub fn rewritten(
+    passes: &[Pass],
+    mut graph: Graph,
+    mut outputs: Vec<Value>,
+) -> (Graph, Vec<Value>) {
+    for pass in passes {
+        if let Action::Graph(rewrite) = pass.action {
+            (graph, outputs) = rewrite(&graph, &outputs);
+        }
+    }
+    (graph, outputs)
 }
 
 impl fmt::Display for Level {
@@ -189,8 +227,9 @@ impl fmt::Display for Level {
 mod tests {
     use super::*;
     use crate::{
-        ir::{Emitter, Origin},
+        ir::{Emitter, Kind, Origin},
         onnx::Model,
+        rules::Known,
     };
 
     /// A builder behind a graph of one `Relu`, and the input of that.

@@ -4,18 +4,13 @@
 //! where `z = 0`, of which `ε² / |z|` makes an infinity. The first has a pole at `z = −ε`, which has to
 //! be guarded; the second has none, and takes half the passes over memory. In float64 the formula is left
 //! as it is. For a device whose arithmetic has no infinities, leave this out.
+//!
+//! Runs at `-O2`, among the choices of forms, whose order does not matter.
 
-use super::Pass;
-use crate::ir::Lowering;
+use super::{Action, Pass, Runs};
 
-pub(super) struct SmoothPoles;
-
-impl Pass for SmoothPoles {
-    fn name(&self) -> &'static str {
-        "smooth-poles"
-    }
-
-    fn lowering(&self, lowering: &mut Lowering) {
-        lowering.smooth_poles = true;
-    }
-}
+pub(super) const PASS: Pass = Pass {
+    name: "smooth-poles",
+    runs: Runs::AtO2,
+    action: Action::Lowering(|lowering| lowering.smooth_poles = true),
+};

@@ -2,18 +2,13 @@
 //!
 //! Each is then compared by itself. Laying windows out along an axis of their own is shorter to
 //! write, but moves single elements, which runtimes are slow at.
+//!
+//! Runs at `-O2`, among the choices of forms, whose order does not matter.
 
-use super::Pass;
-use crate::ir::Lowering;
+use super::{Action, Pass, Runs};
 
-pub(super) struct SplitWindows;
-
-impl Pass for SplitWindows {
-    fn name(&self) -> &'static str {
-        "split-windows"
-    }
-
-    fn lowering(&self, lowering: &mut Lowering) {
-        lowering.split_windows = true;
-    }
-}
+pub(super) const PASS: Pass = Pass {
+    name: "split-windows",
+    runs: Runs::AtO2,
+    action: Action::Lowering(|lowering| lowering.split_windows = true),
+};

@@ -4,32 +4,29 @@
 //! `θ⁺ = max(θ, 0)`. The factor cancels: `2z / (2z + ε) = z / (z + ε/2)`. One forward and one
 //! backward convolution are saved per layer, and so is the rounding of a difference: what was
 //! negative is no longer added and subtracted again.
+//!
+//! Runs at `-O2`, after `idle-branches`, which takes the absolute value off an input that has no negative part.
 
-use super::{Known, Pass};
-use crate::rules::{Branch, Modifier, Ratio, Stabiliser};
+use super::{Action, Pass, Runs};
+use crate::rules::{Branch, Known, Modifier, Ratio, Stabiliser};
 
-pub(super) struct TwinFolding;
+pub(super) const PASS: Pass =
+    Pass { name: "twin-folding", runs: Runs::AtO2, action: Action::Rule(rewrite) };
 
-impl Pass for TwinFolding {
-    fn name(&self) -> &'static str {
-        "twin-folding"
-    }
-
-    fn ratio(&self, mut ratio: Ratio, _known: Known) -> Ratio {
-        let twins = [Branch::PLAIN, Branch::of(Modifier::Identity, Modifier::Absolute)];
-        for term in &mut ratio.terms {
-            let stabiliser = match term.stabiliser {
-                Stabiliser::SignOver(epsilon) => Stabiliser::SignOver(epsilon / 2.0),
-                Stabiliser::Signed(epsilon) => Stabiliser::Signed(epsilon / 2.0),
-                _ => continue,
-            };
-            if term.branches == twins {
-                term.branches = vec![Branch::of(Modifier::Identity, Modifier::Positive)];
-                term.stabiliser = stabiliser;
-            }
+fn rewrite(mut ratio: Ratio, _known: Known) -> Ratio {
+    let twins = [Branch::PLAIN, Branch::of(Modifier::Identity, Modifier::Absolute)];
+    for term in &mut ratio.terms {
+        let stabiliser = match term.stabiliser {
+            Stabiliser::SignOver(epsilon) => Stabiliser::SignOver(epsilon / 2.0),
+            Stabiliser::Signed(epsilon) => Stabiliser::Signed(epsilon / 2.0),
+            _ => continue,
+        };
+        if term.branches == twins {
+            term.branches = vec![Branch::of(Modifier::Identity, Modifier::Positive)];
+            term.stabiliser = stabiliser;
         }
-        ratio
     }
+    ratio
 }
 
 #[cfg(test)]
@@ -44,7 +41,7 @@ mod tests {
     fn folded(rule: &str) -> Ratio {
         let rule: Choice = rule.parse().unwrap();
         let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
-        TwinFolding.ratio(ratio, layer(false))
+        rewrite(ratio, layer(false))
     }
 
     #[test]

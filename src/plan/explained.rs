@@ -1,9 +1,10 @@
-//! What is explained.
+//! What is explained, and how its relevance starts.
 
 use crate::{
     error::Error,
     ir::{Graph, Value},
-    options::Options,
+    options::{Options, Target},
+    rules::{self, Init, Normalize},
 };
 
 /// What is explained.
@@ -54,5 +55,33 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
             Ok(Explained { value, instead_of: Some((first, operator)) })
         }
         _ => Ok(Explained { value: first, instead_of: None }),
+    }
+}
+
+/// How relevance starts and what maps end as, once the options and the rule have had their say.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The class or classes that are explained.
+    pub target: Target,
+    /// The relevance that a class starts with.
+    pub init: Init,
+    /// Whether the relevance of the other classes is subtracted.
+    pub contrastive: bool,
+    /// What maps are divided by.
+    pub normalize: Normalize,
+}
+
+impl Start {
+    pub(super) fn new(options: &Options, rule: rules::Start) -> Self {
+        let target = match &options.target {
+            Target::All if rule.contrast => Target::Argmax,
+            target => target.clone(),
+        };
+        Self {
+            target,
+            init: rule.init.unwrap_or(options.init),
+            contrastive: options.contrastive || rule.contrast,
+            normalize: rule.normalize.unwrap_or(options.normalize),
+        }
     }
 }

@@ -8,7 +8,7 @@ mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use explained::Explained;
+pub use explained::{Explained, Start};
 pub use unit::Unit;
 
 use layers::{Layers, Units};
@@ -40,8 +40,8 @@ pub struct Plan {
     pub units: Vec<Planned>,
     /// Whether what arrives at an input is multiplied by the input.
     pub times_input: bool,
-    /// Whether the rule starts with a contrast of its own.
-    pub contrasts: bool,
+    /// How relevance starts.
+    pub start: Start,
     /// The inputs that get relevance.
     pub inputs: Vec<Value>,
     /// The intermediate values whose relevance is shown too.
@@ -78,7 +78,8 @@ impl Plan {
             Canonize::Units => Units::Unfolded,
         };
         let layers = Layers::new(graph, barriers, kind);
-        let walk = Walk { graph, layers, explained, wanted: leads_to(graph, &shown), shown };
+        let walk =
+            Walk { graph, options, layers, explained, wanted: leads_to(graph, &shown), shown };
         let Some(composite) = &options.composite else {
             return walk.plan(|_| (options.rule.clone(), None), &options.rule);
         };
@@ -181,6 +182,7 @@ impl Plan {
 /// One reverse walk over a graph.
 struct Walk<'g> {
     graph: &'g Graph,
+    options: &'g Options,
     layers: Layers,
     explained: Explained,
     wanted: BTreeSet<Value>,
@@ -206,7 +208,7 @@ impl Walk<'_> {
             unsupported: Vec::new(),
             stops: Vec::new(),
             times_input: rule.rule().times_input(),
-            contrasts: rule.rule().contrasts(),
+            start: Start::new(self.options, rule.rule().start()),
         };
         for node in graph.nodes().rev() {
             let result = Value { node, slot: 0 };

@@ -18,7 +18,9 @@
 //! refused: transformers wait for that. The release hooks Dropout layers too, which changes its result
 //! even though they do nothing at inference; an exported graph has none.
 
-use super::{Branch, Modifier, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
+use super::{
+    Branch, Init, Modifier, Normalize, Ratio, Rule, RuleOptions, Stabiliser, Start, Term, Treatment,
+};
 use crate::ir::Kind;
 
 pub(super) const RULE: &dyn Rule = &AbsLrpOfficial;
@@ -52,7 +54,7 @@ impl Rule for AbsLrpOfficial {
         }
     }
 
-    fn contrasts(&self) -> bool {
-        true
+    fn start(&self) -> Start {
+        Start { init: Some(Init::One), contrast: true, normalize: Some(Normalize::Max) }
     }
 }

@@ -24,6 +24,7 @@ mod guided;
 mod norm;
 mod pass;
 mod ratio;
+mod start;
 mod wsquare;
 mod zbox;
 mod zero;
@@ -31,7 +32,8 @@ mod zplus;
 
 pub use choice::{Choice, Opt, RuleOptions};
 pub use composite::{Composite, Match, PRESETS, Place};
-pub use ratio::{Branch, Gate, Modifier, Ratio, Stabiliser, Term};
+pub use ratio::{Branch, Gate, Known, Modifier, Ratio, Rewrite, Stabiliser, Term};
+pub use start::{Init, Normalize, Start};
 
 use crate::ir::Kind;
 
@@ -77,10 +79,9 @@ pub trait Rule: Sync {
         false
     }
 
-    /// Whether relevance starts at 1 for the target and a negative share for every other class, each
-    /// in a sweep of its own, and ends divided by its largest magnitude per sample.
-    fn contrasts(&self) -> bool {
-        false
+    /// How relevance starts, where that is part of the rule.
+    fn start(&self) -> Start {
+        Start::default()
     }
 }
 

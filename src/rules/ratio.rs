@@ -1,5 +1,7 @@
 //! Sharing in proportion: what most rules are, as data.
 
+use crate::ir::Kind;
+
 /// `R_x = share · Σ_t factor_t · Σ_b ± x_b ⊙ J_bᵀ s_t`, where `s_t` is `R` over the stabilised
 /// `z_t = Σ_b ± f(x_b; θ_b)`, and `x_b`, `θ_b` are the inputs and parameters that branch `b` makes of
 /// those there are.
@@ -136,4 +138,18 @@ pub enum Stabiliser {
     OwnMagnitude(f64),
     /// `R`, undivided.
     Whole,
+}
+
+/// A rewrite of a rule, by what is known of the unit that it is emitted for.
+pub type Rewrite = fn(Ratio, Known) -> Ratio;
+
+/// What is known of a unit that a rule is emitted for.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Its kind.
+    pub kind: Kind,
+    /// Whether it is a product with weights, which has a bias.
+    pub linear: bool,
+    /// Whether none of its activations can be negative.
+    pub non_negative: bool,
 }

@@ -4,20 +4,20 @@ mod divide;
 mod maps;
 mod ratio;
 mod relevance;
-pub(crate) mod start;
+mod start;
 
 use std::collections::BTreeMap;
 
-pub(crate) use maps::{maps, ty as map_type};
+pub(crate) use maps::ty as map_type;
 pub use relevance::Relevance;
+pub use start::Start;
 
 use crate::{
     error::{Error, Problem},
     ir::{self, Call, Dim, Emitter, Expr, Graph, Kind, Value},
     options::Options,
-    passes::Known,
     plan::{Plan, Planned, Unit},
-    rules::Treatment,
+    rules::{Known, Rewrite, Treatment},
 };
 
 /// The relevance of values.
@@ -33,39 +33,54 @@ pub struct Crossed<'e> {
     pub kept: Option<Expr<'e>>,
 }
 
-/// Emits the relevance of every input and shown value of a plan, from that of the explained value.
-/// `witness` sees every crossing.
-pub fn sweep<'e>(
-    graph: &Graph,
-    plan: &Plan,
-    options: &Options,
-    emitter: &'e Emitter,
-    start: Expr<'e>,
-    witness: &mut dyn FnMut(&Unit, &Crossed<'e>),
-) -> Result<BTreeMap<Value, Expr<'e>>, Error> {
-    let mut relevance = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
-    for Planned { unit, treatment, .. } in &plan.units {
-        let r = unit.results(graph).map(|value| relevance.get(&value).copied()).collect::<Vec<_>>();
-        emitter.enter(graph.label(unit.node));
-        let problem = |error| Error::Unit(Problem::new(graph, unit.node, error));
-        let crossing = Crossing { graph, plan, options, emitter, unit };
-        let crossed = crossing.cross(treatment, &r).map_err(problem)?;
-        witness(unit, &crossed);
-        emitter.check().map_err(problem)?;
-        for (value, share) in crossed.shares {
-            let sum = relevance.get(&value).map_or(share, |sum: &Relevance<'e>| sum.plus(share));
-            relevance.insert(value, sum);
+/// A plan on its way to a graph.
+#[derive(Clone, Copy)]
+pub struct Sweep<'s, 'e> {
+    /// The source.
+    pub graph: &'s Graph,
+    /// What is crossed, and how.
+    pub plan: &'s Plan,
+    /// How it is asked for.
+    pub options: &'s Options,
+    /// What becomes of a rule at each unit, before it is emitted.
+    pub rewrites: &'s [Rewrite],
+    /// Where it is written.
+    pub emitter: &'e Emitter,
+}
+
+impl<'e> Sweep<'_, 'e> {
+    /// Emits the relevance of every input and shown value of the plan, from that of the explained value.
+    /// `witness` sees every crossing.
+    pub fn run(
+        &self,
+        start: Expr<'e>,
+        witness: &mut dyn FnMut(&Unit, &Crossed<'e>),
+    ) -> Result<BTreeMap<Value, Expr<'e>>, Error> {
+        let Self { graph, plan, emitter, .. } = *self;
+        let mut relevance = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
+        for Planned { unit, treatment, .. } in &plan.units {
+            let r: Vec<_> = unit.results(graph).map(|v| relevance.get(&v).copied()).collect();
+            emitter.enter(graph.label(unit.node));
+            let problem = |error| Error::Unit(Problem::new(graph, unit.node, error));
+            let crossing = Crossing { sweep: self, graph, emitter, unit };
+            let crossed = crossing.cross(treatment, &r).map_err(problem)?;
+            witness(unit, &crossed);
+            emitter.check().map_err(problem)?;
+            for (value, share) in crossed.shares {
+                let known: Option<&Relevance<'e>> = relevance.get(&value);
+                let sum = known.map_or(share, |sum| sum.plus(share));
+                relevance.insert(value, sum);
+            }
         }
+        relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
+        Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
     }
-    relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
-    Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
 }
 
 /// Relevance on its way through a unit.
 struct Crossing<'s, 'e> {
+    sweep: &'s Sweep<'s, 'e>,
     graph: &'s Graph,
-    plan: &'s Plan,
-    options: &'s Options,
     emitter: &'e Emitter,
     unit: &'s Unit,
 }
@@ -78,7 +93,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         results: &[Option<Relevance<'e>>],
     ) -> Result<Crossed<'e>, ir::Error> {
         let wanted = |(operand, value): &(usize, Value)| {
-            treatment.reaches(*operand) && self.plan.receives.contains(value)
+            treatment.reaches(*operand) && self.sweep.plan.receives.contains(value)
         };
         let recipients: Vec<_> =
             self.unit.recipients(self.graph).into_iter().filter(wanted).collect();
@@ -94,8 +109,8 @@ impl<'s, 'e> Crossing<'s, 'e> {
                     .all(|operand| call.raw(operand).is_ok_and(Expr::is_non_negative));
                 let linear = self.unit.operator.linear().is_some();
                 let known = Known { kind: self.unit.kind, linear, non_negative };
-                let passes = self.options.passes();
-                let ratio = passes.fold(ratio.clone(), |ratio, pass| pass.ratio(ratio, known));
+                let rewrites = self.sweep.rewrites.iter();
+                let ratio = rewrites.fold(ratio.clone(), |ratio, rewrite| rewrite(ratio, known));
                 (shares, kept) = self.ratio(&ratio, &call, &recipients, r)?;
             }
             (Treatment::Pass | Treatment::PositivePass, Some(r)) => {

@@ -114,7 +114,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             },
         );
         let whole = (term.factor - 1.0).abs() < f64::EPSILON;
-        (if whole { s } else { s * term.factor }).named("s")
+        (if whole { s } else { s * term.factor }).as_quotient()
     }
 
     /// The sum over the branches, each multiplied by what it sees of the operand.

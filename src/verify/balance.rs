@@ -4,11 +4,12 @@ use crate::{
     back::{self, Output},
     error::Error,
     front,
-    ir::{Expr, Type},
+    ir::{Emitter, Expr, Type},
     onnx::{Addition, DataType, Model},
     options::Options,
+    passes,
     plan::Plan,
-    sweep::{self, start},
+    sweep::Sweep,
 };
 
 /// A unit in the books.
@@ -65,13 +66,16 @@ impl Books {
         let graph = front::import(model, &crate::ops::REGISTRY)?;
         let plan = Plan::new(&graph, options)?;
         plan.check(&graph, options)?;
-        let emitter = options.emitter(&graph);
+        let passes: Vec<_> = options.passes().collect();
+        let emitter = Emitter::with(&graph, passes::lowering(&passes));
+        let rewrites = passes::rule_rewrites(&passes);
+        let sweep =
+            Sweep { graph: &graph, plan: &plan, options, rewrites: &rewrites, emitter: &emitter };
         let (mut entries, mut numbers) = (Vec::new(), Vec::new());
-        let Some(start) = start::starts(&emitter, &graph, &plan, options)?.into_iter().next()
-        else {
+        let Some(start) = sweep.starts()?.into_iter().next() else {
             return Ok(Self { addition: Addition::default(), entries });
         };
-        sweep::sweep(&graph, &plan, options, &emitter, start.for_it, &mut |unit, crossed| {
+        sweep.run(start.for_it, &mut |unit, crossed| {
             let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
             let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
             let kept = crossed.kept.map_or_else(|| totals(&received), |kept| vec![total(kept)]);
@@ -99,10 +103,8 @@ impl Books {
         let mut emitted = emitter.finish();
         let mut outputs = Vec::new();
         if let Some(value) = value {
-            let mut values = vec![value];
-            for pass in options.passes() {
-                (emitted, values) = pass.graph(&emitted, &values);
-            }
+            let values;
+            (emitted, values) = passes::rewritten(&passes, emitted, vec![value]);
             let ty = Type { elem: emitted.ty(values[0]).elem, shape: None };
             outputs.push(Output { name: OUTPUT.into(), value: values[0], ty });
         }

@@ -36,6 +36,17 @@ impl<'e> Expr<'e> {
         self.ty().rank().ok_or(Error::Unknown { what: "the rank of an intermediate value".into() })
     }
 
+    /// Says that the value is a relevance divided by what it is the relevance of.
+    #[must_use]
+    pub fn as_quotient(self) -> Self {
+        if let Origin::New(emitted) =
+            &mut self.emitter.graph.borrow_mut().dag[self.value.node].origin
+        {
+            emitted.is_quotient = true;
+        }
+        self.named("s")
+    }
+
     /// Says what the value is in the formula: the last part of its node's name.
     #[must_use]
     pub fn named(self, role: &'static str) -> Self {

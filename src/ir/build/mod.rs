@@ -144,7 +144,8 @@ impl Emitter {
     ) -> NodeIndex {
         let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
         let scope = self.scope.borrow().clone();
-        let emitted = Emitted { op_type: op_type.into(), attributes, scope, label: None };
+        let emitted =
+            Emitted { op_type: op_type.into(), attributes, scope, is_quotient: false, label: None };
         let mut graph = self.graph.borrow_mut();
         let facts = vec![Facts::named(""); outputs];
         let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], facts);

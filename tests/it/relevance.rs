@@ -1,15 +1,12 @@
 //! The relevance that explained models compute, against that of `fixtures/make.py` in float64.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use abslrp::{
-    options::{Init, Options, Target},
-    verify::session::Array,
-};
-use common::{LEVELS, compile, distance, feed, fixture, golden, input, run};
+use libtest_mimic::Trial;
 use ndarray::{ArrayD, Axis, Slice};
+
+use crate::common::{
+    Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden, input,
+    run, trial, trials,
+};
 
 /// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
 /// `PyTorch`'s own float32 is as far off (see `fixtures/make.py`).
@@ -17,6 +14,24 @@ const TOLERANCE: f64 = 1e-3;
 
 const NETWORKS: [&str; 8] =
     ["digits", "cancer", "lenet", "alexnet", "vgg", "vgg_bn", "audio", "volume"];
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = trials![
+        epsilon_and_gradient_are_rules_too,
+        a_target_input_asks_for_any_class,
+        the_start_scales_relevance,
+        an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
+        at_the_pole_of_the_formula_nothing_is_amplified,
+    ];
+    trials.extend(each("relevance::dead_units", NETWORKS, dead_units_give_finite_relevance));
+    for name in NETWORKS {
+        for exporter in ["legacy17", "dynamo20"] {
+            let of = format!("relevance::notebook::{name}.{exporter}");
+            trials.push(trial(of, move || the_notebook_is_followed(name, exporter)));
+        }
+    }
+    trials
+}
 
 fn check(name: &str, exporter: &str, options: &Options, case: &str) {
     let x = input(name);
@@ -34,22 +49,14 @@ fn check(name: &str, exporter: &str, options: &Options, case: &str) {
     }
 }
 
-#[test]
-fn follows_the_notebook_in_every_case_from_both_exporters() {
-    for name in NETWORKS {
-        for exporter in ["legacy17", "dynamo20"] {
-            for (case, target) in [
-                ("rel.all", Target::All),
-                ("rel.argmax", Target::Argmax),
-                ("rel.class1", Target::Index(1)),
-            ] {
-                check(name, exporter, &Options { target, ..Options::default() }, case);
-            }
-        }
+fn the_notebook_is_followed(name: &str, exporter: &str) {
+    for (case, target) in
+        [("rel.all", Target::All), ("rel.argmax", Target::Argmax), ("rel.class1", Target::Index(1))]
+    {
+        check(name, exporter, &Options { target, ..Options::default() }, case);
     }
 }
 
-#[test]
 fn epsilon_and_gradient_are_rules_too() {
     for (rule, init, case) in [
         ("epsilon", Init::Value, "rel.epsilon"),
@@ -63,7 +70,6 @@ fn epsilon_and_gradient_are_rules_too() {
     }
 }
 
-#[test]
 fn a_target_input_asks_for_any_class() {
     let directory = tempfile::tempdir().unwrap();
     let options = Options { target: Target::Input, ..Options::default() };
@@ -88,7 +94,6 @@ fn a_target_input_asks_for_any_class() {
     }
 }
 
-#[test]
 fn the_start_scales_relevance() {
     // Rules are linear in R: with one class, `one` and `abs` differ from `value` by a factor.
     let directory = tempfile::tempdir().unwrap();
@@ -108,7 +113,6 @@ fn the_start_scales_relevance() {
     }
 }
 
-#[test]
 fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
     // Between a max pool and the ReLU before it nothing is absorbed but what ε takes.
     let directory = tempfile::tempdir().unwrap();
@@ -123,24 +127,20 @@ fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
     assert!((before - after).abs() < 1e-4 * after.abs(), "{before} and {after}");
 }
 
-#[test]
-fn dead_units_give_finite_relevance() {
+fn dead_units_give_finite_relevance(name: &str) {
     for level in LEVELS {
-        for name in NETWORKS {
-            let directory = tempfile::tempdir().unwrap();
-            let options = Options { level, ..Options::default() };
-            let path = fixture(&format!("{name}.legacy17.onnx"));
-            let explained = compile(&path, &options, directory.path());
-            for value in [0.0, -0.0, 1.0, -1.0, 1e-40, 1e4] {
-                let x = ArrayD::from_elem(input(name).shape(), value);
-                let r = run(&explained, false, &feed("x", &x), "x_relevance");
-                assert!(r.iter().all(|v| v.is_finite()), "{name} {level} at {value}");
-            }
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { level, ..Options::default() };
+        let path = fixture(&format!("{name}.legacy17.onnx"));
+        let explained = compile(&path, &options, directory.path());
+        for value in [0.0, -0.0, 1.0, -1.0, 1e-40, 1e4] {
+            let x = ArrayD::from_elem(input(name).shape(), value);
+            let r = run(&explained, false, &feed("x", &x), "x_relevance");
+            assert!(r.iter().all(|v| v.is_finite()), "{level} at {value}");
         }
     }
 }
 
-#[test]
 fn at_the_pole_of_the_formula_nothing_is_amplified() {
     // The largest of numbers that are all −ε is −ε, where y′ + ε vanishes.
     for level in LEVELS {

@@ -1,22 +1,25 @@
 //! Other precisions. Where ONNX Runtime's CPU has no kernel — float64 convolutions — the emitted
 //! graphs run on ONNX's own reference evaluator, which shows what they are worth without rounding.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::{path::Path, process::Command, sync::Arc};
 
-use abslrp::{
-    Options,
-    onnx::{
-        self, DataType, Model,
-        schema::{TensorProto, type_proto},
-    },
-    verify::session::Array,
-};
-use common::{LEVELS, distance, fixture, golden, input, python_packages, run};
 use half::f16;
+use libtest_mimic::Trial;
 use ndarray::ArrayD;
+
+use crate::common::{
+    Array, DataType, LEVELS, Model, Options, PROTOBUF_LIMIT, TensorProto, compile, distance,
+    explain, feed, fixture, golden, input, onnx, python_packages, run, runner, trials, type_proto,
+};
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        in_float64_nothing_is_left_of_the_distance_to_the_notebook,
+        float16_is_explained_in_float32,
+        bfloat16_is_explained_in_float32,
+        a_quantised_weight_is_a_weight,
+    ]
+}
 
 /// The network with weights, inputs and outputs of another floating-point type.
 fn converted(name: &str, elem: DataType) -> Model {
@@ -41,12 +44,11 @@ fn converted(name: &str, elem: DataType) -> Model {
     Model { proto: Arc::new(proto), ..model }
 }
 
-fn explain(model: &Model, options: &Options, out: &Path) {
-    let explanation = abslrp::compile(model, options).unwrap();
-    onnx::write(model, &explanation.addition, out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
+fn write_explained(model: &Model, options: &Options, out: &Path) {
+    let explanation = explain(model, options).unwrap();
+    onnx::write(model, &explanation.addition, out, PROTOBUF_LIMIT, &|_, _| ()).unwrap();
 }
 
-#[test]
 fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
     let directory = tempfile::tempdir().unwrap();
     // The evaluator cannot do some grouped transposed convolutions, which the others need.
@@ -55,12 +57,12 @@ fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
         for level in LEVELS {
             let path = directory.path().join(format!("{name}{level}.onnx"));
             let model = converted(name, DataType::Double);
-            explain(&model, &Options { level, ..Options::default() }, &path);
+            write_explained(&model, &Options { level, ..Options::default() }, &path);
             let x = Array::Float64(input(name).mapv(f64::from));
             x.write(&path.with_extension("x.npy")).unwrap();
         }
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference.py");
     let output = Command::new("python3")
         .env("PYTHONPATH", python_packages())
         .arg(script)
@@ -81,16 +83,15 @@ fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
     }
 }
 
-#[test]
 fn float16_is_explained_in_float32() {
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("half.onnx");
         let model = converted("digits", DataType::Float16);
-        explain(&model, &Options { level, ..Options::default() }, &path);
+        write_explained(&model, &Options { level, ..Options::default() }, &path);
         let x: ArrayD<f16> = input("digits").mapv(f16::from_f32);
         let feeds = vec![("x".to_string(), Array::Float16(x))];
-        let outputs = common::runner(&path, true).run(&feeds).unwrap();
+        let outputs = runner(&path, true).run(&feeds).unwrap();
         let (_, relevance) = outputs.iter().find(|(name, _)| name == "x_relevance").unwrap();
         assert!(matches!(relevance, Array::Float32(_)), "{level}");
         let apart = distance(&relevance.numbers(), &golden("digits", "rel.all"));
@@ -98,11 +99,10 @@ fn float16_is_explained_in_float32() {
     }
 }
 
-#[test]
 fn bfloat16_is_explained_in_float32() {
     // ONNX Runtime's CPU does not run it; the declared types say what is computed.
     let model = converted("digits", DataType::Bfloat16);
-    let explanation = abslrp::compile(&model, &Options::default()).unwrap();
+    let explanation = explain(&model, &Options::default()).unwrap();
     let (_, ty) = &explanation.summary.relevance[0];
     assert!(ty.starts_with("f32"), "{ty}");
     let computed = explanation.addition.initializers.iter().filter_map(|t| {
@@ -111,15 +111,14 @@ fn bfloat16_is_explained_in_float32() {
     assert!(computed.into_iter().all(|elem| elem == DataType::Float));
 }
 
-#[test]
 fn a_quantised_weight_is_a_weight() {
     // x·W with W behind DequantizeLinear, and the same with the product of both as a constant.
     let directory = tempfile::tempdir().unwrap();
     let x = ArrayD::from_shape_fn(vec![2, 5], |at| 0.3 + at[0] as f32 * 0.2 + at[1] as f32 * 0.1);
     let relevance = |name: &str| {
         let path = fixture(&format!("forms/{name}.op17.onnx"));
-        let out = common::compile(&path, &Options::default(), directory.path());
-        run(&out, false, &common::feed("x", &x), "x_relevance")
+        let out = compile(&path, &Options::default(), directory.path());
+        run(&out, false, &feed("x", &x), "x_relevance")
     };
     let apart = distance(&relevance("matmul_quantised"), &relevance("matmul_dequantised"));
     assert!(apart < 1e-6, "{apart:.1e}");

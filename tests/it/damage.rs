@@ -1,31 +1,37 @@
 //! Damaged and hostile files: an error in bounded time, never a panic. Time is not measured, because
 //! machines differ: what is not bounded takes hours here, or all memory.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use abslrp::{
-    Options,
-    onnx::{
-        Model,
-        schema::{ModelProto, TensorProto, ValueInfoProto},
-    },
-};
-use common::{fixture, models};
+use libtest_mimic::Trial;
 use prost::Message;
+
+use crate::common::{
+    GraphProto, Model, ModelProto, Options, StringStringEntryProto, TensorProto, ValueInfoProto,
+    explain, fixture, models, text, trials,
+};
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        truncated_files_are_refused,
+        flipped_bytes_never_panic,
+        each_lie_has_an_error_that_names_it,
+        external_data_are_looked_for_in_the_models_directory_only,
+        deep_and_wide_graphs_take_no_stack,
+        long_chains_of_constants_take_no_time,
+        a_huge_declared_shape_costs_nothing,
+    ]
+}
 
 /// What becomes of a file: the error, or nothing where it can be explained all the same.
 fn outcome(bytes: Vec<u8>) -> Option<String> {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let model = Model::decode(bytes.into(), "damaged.onnx").map_err(|e| e.to_string())?;
-        let explained = abslrp::compile(&model, &Options::default());
-        let _ = abslrp::onnx::text::model(&model.proto, &model.external);
+        let explained = explain(&model, &Options::default());
+        let _ = text::model(&model.proto, &model.external);
         explained.map(drop).map_err(|e| e.to_string())
     }));
     result.unwrap_or_else(|_| panic!("a panic")).err()
@@ -35,7 +41,6 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(fixture(name)).unwrap()
 }
 
-#[test]
 fn truncated_files_are_refused() {
     for name in ["digits.legacy17.onnx", "vgg_bn.dynamo20.onnx", "forms/pad_axes.op18.onnx"] {
         let whole = bytes(name);
@@ -48,7 +53,6 @@ fn truncated_files_are_refused() {
     }
 }
 
-#[test]
 fn flipped_bytes_never_panic() {
     let mut state = 1u64;
     let mut random = move |below: usize| {
@@ -76,11 +80,10 @@ fn changed(change: impl FnOnce(&mut ModelProto)) -> String {
     outcome(proto.encode_to_vec()).unwrap_or_else(|| panic!("nothing was found out"))
 }
 
-fn graph(proto: &mut ModelProto) -> &mut abslrp::onnx::schema::GraphProto {
+fn graph(proto: &mut ModelProto) -> &mut GraphProto {
     proto.graph.as_mut().unwrap()
 }
 
-#[test]
 fn each_lie_has_an_error_that_names_it() {
     insta::assert_snapshot!(changed(|m| graph(m).node[1].input[0] = "nowhere".into()), @"node '/0/Div' (Div, opset 17): its input 'nowhere' is produced by no node, input or initializer; the model is invalid: check it with `onnx.checker.check_model`");
     insta::assert_snapshot!(changed(|m| graph(m).node[1].input[0] = "logits".into()), @"node '/0/Div' (Div, opset 17): its input 'logits' is produced in a cycle that leads back to the node; the model is invalid: check it with `onnx.checker.check_model`");
@@ -113,13 +116,12 @@ fn each_lie_has_an_error_that_names_it() {
     }), @"node '/1/Gemm' (Frobnicate, opset 17): the operator Frobnicate cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop");
 }
 
-#[test]
 fn external_data_are_looked_for_in_the_models_directory_only() {
     let error = changed(|m| {
         let tensor = &mut graph(m).initializer[0];
         tensor.raw_data = None;
         tensor.data_location = Some(1);
-        let entry = abslrp::onnx::schema::StringStringEntryProto {
+        let entry = StringStringEntryProto {
             key: Some("location".into()),
             value: Some("../../etc/passwd".into()),
         };
@@ -128,7 +130,6 @@ fn external_data_are_looked_for_in_the_models_directory_only() {
     insta::assert_snapshot!(error, @"damaged.onnx: tensor '0.mean': its external data '../../etc/passwd' would lie outside the model's directory; refused");
 }
 
-#[test]
 fn deep_and_wide_graphs_take_no_stack() {
     let mut proto = ModelProto::decode(bytes("forms/relu.op17.onnx").as_slice()).unwrap();
     let graph = graph(&mut proto);
@@ -145,7 +146,6 @@ fn deep_and_wide_graphs_take_no_stack() {
     assert_eq!(outcome(proto.encode_to_vec()), None);
 }
 
-#[test]
 fn long_chains_of_constants_take_no_time() {
     let mut proto = ModelProto::decode(bytes("forms/matmul_bias.op17.onnx").as_slice()).unwrap();
     let graph = graph(&mut proto);
@@ -160,7 +160,6 @@ fn long_chains_of_constants_take_no_time() {
     assert_eq!(outcome(proto.encode_to_vec()), None);
 }
 
-#[test]
 fn a_huge_declared_shape_costs_nothing() {
     let mut proto = ModelProto::decode(bytes("forms/expand.op17.onnx").as_slice()).unwrap();
     let huge = TensorProto {

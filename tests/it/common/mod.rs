@@ -1,27 +1,39 @@
-//! What the integration tests share.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+//! What suites share: the library by the names that they use, fixtures, and how they are run.
+
+pub mod trial;
 
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use abslrp::{
+// The one place that knows where things lie in the library.
+pub use abslrp::{
     Options,
+    back::source_of,
+    compile as explain, front,
     onnx::{
-        self, Model,
-        schema::{GraphProto, ModelProto},
+        self, Addition, DataType, External, IR_VERSION, Model, PROTOBUF_LIMIT,
+        schema::{
+            AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
+            ValueInfoProto, type_proto,
+        },
         text,
     },
-    passes::Level,
+    ops,
+    options::{Canonize, Init, Normalize, Reduce, Target},
+    passes::{self, Level},
+    rules::{self, Composite},
     verify::{
         runtime::Locate,
-        session::{Array, Device, Runner, Source},
+        session::{Array, Device, Runner, Source, sample},
     },
 };
 use ndarray::ArrayD;
 use ndarray_npy::NpzReader;
+pub(crate) use trial::trials;
+pub use trial::{each, each_model, trial};
 
 pub const LEVELS: [Level; 2] = [Level::O0, Level::O2];
 
@@ -58,8 +70,8 @@ pub fn input(name: &str) -> ArrayD<f32> {
 /// Writes the explained model of `path` into `directory`.
 pub fn compile(path: &Path, options: &Options, directory: &Path) -> PathBuf {
     let model = Model::open(path).unwrap();
-    let explanation = abslrp::compile(&model, options)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let explanation =
+        explain(&model, options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let out = directory.join("explained.onnx");
     onnx::write(&model, &explanation.addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
     out
@@ -102,7 +114,7 @@ pub fn python_packages() -> PathBuf {
                 Command::new("python3").args(pip).arg(&staged).arg("onnx==1.23.2").output();
             let output = output.expect("python3");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            // Another test binary may have been faster.
+            // Another run of the tests may have been faster.
             let _ = std::fs::rename(&staged, &folder);
         }
         folder
@@ -112,7 +124,7 @@ pub fn python_packages() -> PathBuf {
 
 /// What the compiler adds to a model, as text: the source is not repeated.
 pub fn added(model: &Model, options: &Options) -> String {
-    let addition = abslrp::compile(model, options).unwrap().addition;
+    let addition = explain(model, options).unwrap().addition;
     let graph = GraphProto {
         node: addition.nodes,
         initializer: addition.initializers,
@@ -128,4 +140,16 @@ pub fn added(model: &Model, options: &Options) -> String {
         ..ModelProto::default()
     };
     text::model(&message, &model.external)
+}
+
+/// Compares a text with `tests/snapshots/NAME.snap`.
+pub fn snapshot(name: &str, text: &str) {
+    // Differences are printed line by line, which should not be between the lines of another.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }

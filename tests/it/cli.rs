@@ -1,17 +1,34 @@
 //! The program as a user meets it: exit codes, messages, files.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::{
     fs,
     path::Path,
     process::{Command, Output},
 };
 
-use common::fixture;
+use libtest_mimic::Trial;
 use prost::Message;
+
+use crate::common::{Model, ModelProto, distance, fixture, golden, input, snapshot, trials};
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        compiles_verifies_and_explains,
+        a_colour_picture_and_an_array_are_images_too,
+        wrong_usage_exits_with_2,
+        failures_exit_with_1_name_the_file_and_leave_nothing,
+        an_operator_without_a_rule_is_an_error_or_a_cut,
+        presets_may_hit_nothing_and_are_verified_as_they_were_compiled,
+        values_as_small_as_epsilon_are_told_from_ill_conditioning,
+        the_readme_lists_the_operators_there_are,
+        without_onnx_runtime_there_is_one_clear_error,
+        cuda_fails_cleanly_where_there_is_none,
+        bench_runs_the_plain_and_the_explained_models,
+        passes_are_chosen_by_name,
+        a_changed_model_fails_verification,
+        inspect_and_print_are_for_people_and_machines,
+    ]
+}
 
 fn abslrp(directory: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_abslrp"));
@@ -48,7 +65,6 @@ fn files(directory: &Path) -> Vec<String> {
     names
 }
 
-#[test]
 fn compiles_verifies_and_explains() {
     let directory = with_digits();
     let run = |args: &[&str]| {
@@ -74,7 +90,7 @@ fn compiles_verifies_and_explains() {
     run(&["verify", "digits.explained.onnx", "--source", "digits.onnx"]);
 
     let npy = fs::File::create(directory.path().join("x.npy")).unwrap();
-    ndarray_npy::WriteNpyExt::write_npy(&common::input("digits"), npy).unwrap();
+    ndarray_npy::WriteNpyExt::write_npy(&input("digits"), npy).unwrap();
     let report = run(&["verify", "digits.explained.onnx", "--input", "x=x.npy"]);
     assert!(report.contains("input x 10×1×8×8, given"), "{report}");
 
@@ -90,14 +106,13 @@ fn compiles_verifies_and_explains() {
     assert!(relevance.iter().filter(|v| **v == 0.0).count() > 20);
 }
 
-#[test]
 fn a_colour_picture_and_an_array_are_images_too() {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(fixture("vgg.legacy17.onnx"), directory.path().join("vgg.onnx")).unwrap();
     let picture =
         image::RgbImage::from_fn(50, 40, |x, y| image::Rgb([x as u8 * 5, y as u8 * 6, 90]));
     picture.save(directory.path().join("p.jpg")).unwrap();
-    let x = common::input("vgg");
+    let x = input("vgg");
     let first = x.index_axis(ndarray::Axis(0), 0).to_owned();
     let npy = fs::File::create(directory.path().join("a.npy")).unwrap();
     ndarray_npy::WriteNpyExt::write_npy(&first, npy).unwrap();
@@ -121,12 +136,11 @@ fn a_colour_picture_and_an_array_are_images_too() {
     }
     let npy = fs::File::open(directory.path().join("a.npy")).unwrap();
     let relevance: ndarray::ArrayD<f32> = ndarray_npy::ReadNpyExt::read_npy(npy).unwrap();
-    let want = common::golden("vgg", "rel.class1");
+    let want = golden("vgg", "rel.class1");
     let want = want.index_axis(ndarray::Axis(0), 0).insert_axis(ndarray::Axis(0)).to_owned();
-    assert!(common::distance(&relevance.mapv(f64::from), &want) < 1e-3);
+    assert!(distance(&relevance.mapv(f64::from), &want) < 1e-3);
 }
 
-#[test]
 fn wrong_usage_exits_with_2() {
     let directory = with_digits();
     for args in [
@@ -144,7 +158,6 @@ fn wrong_usage_exits_with_2() {
     assert_eq!(files(directory.path()), ["3.png", "digits.onnx"]);
 }
 
-#[test]
 fn failures_exit_with_1_name_the_file_and_leave_nothing() {
     let directory = with_digits();
     let fail = |args: &[&str]| {
@@ -171,13 +184,12 @@ fn failures_exit_with_1_name_the_file_and_leave_nothing() {
 fn with_unknown_operator(directory: &Path) {
     let path = directory.join("digits.onnx");
     let bytes = fs::read(&path).unwrap();
-    let mut proto = abslrp::onnx::schema::ModelProto::decode(bytes.as_slice()).unwrap();
+    let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
     let node = &mut proto.graph.as_mut().unwrap().node[3];
     (node.op_type, node.domain) = (Some("Frobnicate".into()), Some("com.example".into()));
     fs::write(&path, proto.encode_to_vec()).unwrap();
 }
 
-#[test]
 fn an_operator_without_a_rule_is_an_error_or_a_cut() {
     let directory = with_digits();
     with_unknown_operator(directory.path());
@@ -197,7 +209,7 @@ fn an_operator_without_a_rule_is_an_error_or_a_cut() {
     // Where there is another way, the cut is listed.
     let path = directory.path().join("branches.onnx");
     let bytes = fs::read(fixture("forms/sub.op17.onnx")).unwrap();
-    let mut proto = abslrp::onnx::schema::ModelProto::decode(bytes.as_slice()).unwrap();
+    let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
     let graph = proto.graph.as_mut().unwrap();
     (graph.node[0].op_type, graph.node[0].domain) =
         (Some("Frobnicate".into()), Some("com.example".into()));
@@ -210,11 +222,10 @@ fn an_operator_without_a_rule_is_an_error_or_a_cut() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(json["summary"]["cut"][0].as_str().unwrap().contains("com.example.Frobnicate"));
-    let model = abslrp::onnx::Model::open(directory.path().join("branches.explained.onnx"));
+    let model = Model::open(directory.path().join("branches.explained.onnx"));
     assert!(model.unwrap().metadata("abslrp.cut").unwrap().contains("com.example.Frobnicate"));
 }
 
-#[test]
 fn presets_may_hit_nothing_and_are_verified_as_they_were_compiled() {
     let directory = tempfile::tempdir().unwrap();
     let source = fixture("cancer.legacy17.onnx");
@@ -224,14 +235,13 @@ fn presets_may_hit_nothing_and_are_verified_as_they_were_compiled() {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
 }
 
-#[test]
 fn values_as_small_as_epsilon_are_told_from_ill_conditioning() {
     let directory = tempfile::tempdir().unwrap();
     let source = fixture("lenet.legacy17.onnx");
     let args = ["compile", source.to_str().unwrap(), "-o", "e.onnx"];
     assert!(abslrp(directory.path(), &args).status.success());
     let npy = fs::File::create(directory.path().join("x.npy")).unwrap();
-    let tiny = common::input("lenet").mapv(|x| x * 1e-9);
+    let tiny = input("lenet").mapv(|x| x * 1e-9);
     ndarray_npy::WriteNpyExt::write_npy(&tiny, npy).unwrap();
     let output = abslrp(directory.path(), &["verify", "e.onnx", "--input", "x=x.npy"]);
     let report = text(&output.stdout);
@@ -239,13 +249,11 @@ fn values_as_small_as_epsilon_are_told_from_ill_conditioning() {
     assert!(report.contains("far above ε") && !report.contains("ill-conditioned"), "{report}");
 }
 
-#[test]
 fn the_readme_lists_the_operators_there_are() {
     let table = abslrp(&std::env::temp_dir(), &["inspect", "--operators"]);
-    assert!(include_str!("../README.md").contains(text(&table.stdout).trim_end()));
+    assert!(include_str!("../../README.md").contains(text(&table.stdout).trim_end()));
 }
 
-#[test]
 fn without_onnx_runtime_there_is_one_clear_error() {
     let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
@@ -273,7 +281,6 @@ fn without_onnx_runtime_there_is_one_clear_error() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-#[test]
 fn cuda_fails_cleanly_where_there_is_none() {
     if Path::new("/dev/nvidia0").exists() {
         return;
@@ -286,7 +293,6 @@ fn cuda_fails_cleanly_where_there_is_none() {
     assert!(message.starts_with("error: ONNX Runtime cannot use CUDA here"), "{message}");
 }
 
-#[test]
 fn bench_runs_the_plain_and_the_explained_models() {
     let directory = with_digits();
     let args = ["bench", "digits.onnx", "--rounds", "3", "--threads", "1", "--profile", "--json"];
@@ -305,7 +311,6 @@ fn bench_runs_the_plain_and_the_explained_models() {
     assert_eq!(files(directory.path()), ["3.png", "digits.onnx"]);
 }
 
-#[test]
 fn passes_are_chosen_by_name() {
     let directory = with_digits();
     let passes = |selection: &str| {
@@ -325,14 +330,12 @@ fn passes_are_chosen_by_name() {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-#[test]
 fn a_changed_model_fails_verification() {
     let directory = with_digits();
     assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
     // A weight of the explained model is changed behind verification's back.
     let path = directory.path().join("e.onnx");
-    let mut proto =
-        abslrp::onnx::schema::ModelProto::decode(fs::read(&path).unwrap().as_slice()).unwrap();
+    let mut proto = ModelProto::decode(fs::read(&path).unwrap().as_slice()).unwrap();
     let tensor = &mut proto.graph.as_mut().unwrap().initializer[1];
     let raw: Vec<u8> = tensor.raw_data().iter().map(|b| b ^ 1).collect();
     tensor.raw_data = Some(raw.into());
@@ -342,11 +345,10 @@ fn a_changed_model_fails_verification() {
     assert!(text(&output.stdout).contains("FAIL  output logits: NOT bit-identical"));
 }
 
-#[test]
 fn inspect_and_print_are_for_people_and_machines() {
     let directory = with_digits();
     let output = abslrp(directory.path(), &["inspect", "digits.onnx"]);
-    without_sizes().bind(|| insta::assert_snapshot!("inspect", text(&output.stdout)));
+    without_sizes().bind(|| snapshot("cli__inspect", &text(&output.stdout)));
     let output = abslrp(directory.path(), &["inspect", "digits.onnx", "--json"]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["units"].as_array().unwrap().len(), 10);

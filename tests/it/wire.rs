@@ -1,25 +1,39 @@
 //! Bytes in, the same bytes out; and a second decoder that reads what we write.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use abslrp::{
-    Options,
-    onnx::{self, Addition, IR_VERSION, Model, PROTOBUF_LIMIT, schema::ModelProto},
-};
-use common::{LEVELS, fixture, models};
+use libtest_mimic::Trial;
 use prost::Message;
 use protobuf::Message as _;
 
-fn all_models() -> Vec<PathBuf> {
-    models("").into_iter().chain(models("forms")).collect()
+use crate::common::{
+    Addition, IR_VERSION, LEVELS, Model, ModelProto, Options, PROTOBUF_LIMIT, compile, distance,
+    each_model, explain, feed, fixture, front, golden, input, models, onnx, ops, python_packages,
+    run, source_of, trials,
+};
+
+pub fn trials() -> Vec<Trial> {
+    let all = || [models(""), models("forms")].concat();
+    let properties = [
+        trials![
+            models_of_the_onnx_package_keep_their_bytes,
+            the_same_input_gives_the_same_bytes,
+            a_message_over_the_limit_moves_its_weights_to_a_file,
+            external_data_stay_where_they_are_or_are_copied,
+            external_paths_do_not_leave_the_directory,
+            newer_and_older_versions_are_refused_with_a_way_out,
+            the_source_is_never_overwritten,
+            an_unsorted_list_of_nodes_is_put_in_order,
+        ],
+        each_model("wire::bytes", all(), a_round_trip_with_nothing_added_is_byte_identical),
+        each_model("wire::decoder", all(), an_independent_decoder_reads_what_we_write),
+        each_model("wire::source", all(), everything_of_the_source_is_still_there),
+    ];
+    properties.into_iter().flatten().collect()
 }
 
 fn found_below(directory: &Path, out: &mut Vec<PathBuf>) {
@@ -33,78 +47,72 @@ fn found_below(directory: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn a_round_trip_with_nothing_added_is_byte_identical() {
-    let mut paths = all_models();
+fn a_round_trip_with_nothing_added_is_byte_identical(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let proto = ModelProto::decode(bytes.as_slice()).unwrap();
+    assert!(proto.encode_to_vec() == bytes, "{} through prost", path.display());
+    let written = onnx::encode(&proto, &Addition::default()).concat();
+    assert!(written == bytes, "{} through the writer", path.display());
+}
+
+fn models_of_the_onnx_package_keep_their_bytes() {
     let mut shipped = Vec::new();
-    found_below(&common::python_packages().join("onnx"), &mut shipped);
+    found_below(&python_packages().join("onnx"), &mut shipped);
     assert!(shipped.len() > 100, "the onnx package ships models");
-    paths.extend(shipped);
-    for path in paths {
-        let bytes = fs::read(&path).unwrap();
-        let proto = ModelProto::decode(bytes.as_slice()).unwrap();
-        assert!(proto.encode_to_vec() == bytes, "{} through prost", path.display());
-        let written = onnx::encode(&proto, &Addition::default()).concat();
-        assert!(written == bytes, "{} through the writer", path.display());
+    for path in shipped {
+        a_round_trip_with_nothing_added_is_byte_identical(&path);
     }
 }
 
-#[test]
-fn an_independent_decoder_reads_what_we_write() {
-    for path in all_models() {
-        for level in LEVELS {
-            let directory = tempfile::tempdir().unwrap();
-            let options = Options { level, ..Options::default() };
-            let out = common::compile(&path, &options, directory.path());
-            let theirs = onnx_protobuf::ModelProto::parse_from_bytes(&fs::read(&out).unwrap());
-            let theirs = theirs.unwrap();
-            let ours = Model::open(&out).unwrap();
-            assert_eq!(theirs.ir_version, ours.proto.ir_version());
-            let (a, b) = (theirs.graph.as_ref().unwrap(), ours.graph());
-            assert_eq!(a.node.len(), b.node.len());
-            for (a, b) in a.node.iter().zip(&b.node) {
-                assert_eq!((&a.input, &a.output), (&b.input, &b.output));
-                assert_eq!((a.op_type.as_str(), a.name.as_str()), (b.op_type(), b.name()));
-                assert_eq!(a.domain, b.domain());
-                for (a, b) in a.attribute.iter().zip(&b.attribute) {
-                    assert_eq!((a.name.as_str(), a.i, a.f), (b.name(), b.i(), b.f()));
-                    assert_eq!(a.ints, b.ints);
-                }
-            }
-            assert_eq!(a.initializer.len(), b.initializer.len());
-            for (a, b) in a.initializer.iter().zip(&b.initializer) {
-                assert_eq!((a.name.as_str(), &a.dims), (b.name(), &b.dims));
-                assert_eq!(a.raw_data, b.raw_data());
-            }
-            let names = |outputs: &[onnx_protobuf::ValueInfoProto]| {
-                outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>()
-            };
-            assert_eq!(names(&a.output), b.output.iter().map(|o| o.name()).collect::<Vec<_>>());
-        }
-    }
-}
-
-#[test]
-fn everything_of_the_source_is_still_there() {
-    for path in all_models() {
+fn an_independent_decoder_reads_what_we_write(path: &Path) {
+    for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
-        let source = Model::open(&path).unwrap();
-        let out = common::compile(&path, &Options::default(), directory.path());
-        let explained = Model::open(&out).unwrap();
-        // What is left without the additions is the source, to the byte.
-        let stripped = abslrp::back::source_of(&explained).unwrap();
-        assert!(stripped.encode_to_vec() == fs::read(&path).unwrap(), "{}", path.display());
-        let added = &explained.graph().node[source.graph().node.len()..];
-        assert!(added.iter().all(|node| node.domain().is_empty()));
+        let options = Options { level, ..Options::default() };
+        let out = compile(path, &options, directory.path());
+        let theirs = onnx_protobuf::ModelProto::parse_from_bytes(&fs::read(&out).unwrap());
+        let theirs = theirs.unwrap();
+        let ours = Model::open(&out).unwrap();
+        assert_eq!(theirs.ir_version, ours.proto.ir_version());
+        let (a, b) = (theirs.graph.as_ref().unwrap(), ours.graph());
+        assert_eq!(a.node.len(), b.node.len());
+        for (a, b) in a.node.iter().zip(&b.node) {
+            assert_eq!((&a.input, &a.output), (&b.input, &b.output));
+            assert_eq!((a.op_type.as_str(), a.name.as_str()), (b.op_type(), b.name()));
+            assert_eq!(a.domain, b.domain());
+            for (a, b) in a.attribute.iter().zip(&b.attribute) {
+                assert_eq!((a.name.as_str(), a.i, a.f), (b.name(), b.i(), b.f()));
+                assert_eq!(a.ints, b.ints);
+            }
+        }
+        assert_eq!(a.initializer.len(), b.initializer.len());
+        for (a, b) in a.initializer.iter().zip(&b.initializer) {
+            assert_eq!((a.name.as_str(), &a.dims), (b.name(), &b.dims));
+            assert_eq!(a.raw_data, b.raw_data());
+        }
+        let names = |outputs: &[onnx_protobuf::ValueInfoProto]| {
+            outputs.iter().map(|o| o.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&a.output), b.output.iter().map(|o| o.name()).collect::<Vec<_>>());
     }
 }
 
-#[test]
+fn everything_of_the_source_is_still_there(path: &Path) {
+    let directory = tempfile::tempdir().unwrap();
+    let source = Model::open(path).unwrap();
+    let out = compile(path, &Options::default(), directory.path());
+    let explained = Model::open(&out).unwrap();
+    // What is left without the additions is the source, to the byte.
+    let stripped = source_of(&explained).unwrap();
+    assert!(stripped.encode_to_vec() == fs::read(path).unwrap(), "the source is another");
+    let added = &explained.graph().node[source.graph().node.len()..];
+    assert!(added.iter().all(|node| node.domain().is_empty()));
+}
+
 fn the_same_input_gives_the_same_bytes() {
     let path = fixture("alexnet.dynamo20.onnx");
     let [a, b] = [(), ()].map(|()| {
         let directory = tempfile::tempdir().unwrap();
-        fs::read(common::compile(&path, &Options::default(), directory.path())).unwrap()
+        fs::read(compile(&path, &Options::default(), directory.path())).unwrap()
     });
     assert!(a == b);
 }
@@ -119,28 +127,26 @@ fn external(directory: &Path) -> PathBuf {
     path
 }
 
-#[test]
 fn a_message_over_the_limit_moves_its_weights_to_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = external(directory.path());
-    let x = common::feed("x", &common::input("digits"));
-    let whole = common::run(&fixture("digits.legacy17.onnx"), false, &x, "logits");
-    assert_eq!(common::run(&path, false, &x, "logits"), whole);
+    let x = feed("x", &input("digits"));
+    let whole = run(&fixture("digits.legacy17.onnx"), false, &x, "logits");
+    assert_eq!(run(&path, false, &x, "logits"), whole);
 }
 
-#[test]
 fn external_data_stay_where_they_are_or_are_copied() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = external(here.path());
-    let want = common::golden("digits", "rel.all");
-    let x = common::feed("x", &common::input("digits"));
+    let want = golden("digits", "rel.all");
+    let x = feed("x", &input("digits"));
     for directory in [here.path(), there.path()] {
         // Twice, because the copy is there the second time.
         for _ in 0..2 {
-            let out = common::compile(&path, &Options::default(), directory);
+            let out = compile(&path, &Options::default(), directory);
             assert!(fs::metadata(&out).unwrap().len() < 50_000);
-            let r = common::run(&out, false, &x, "x_relevance");
-            assert!(common::distance(&r, &want) < 2e-3);
+            let r = run(&out, false, &x, "x_relevance");
+            assert!(distance(&r, &want) < 2e-3);
         }
     }
     assert_eq!(fs::read_dir(here.path()).unwrap().count(), 3);
@@ -155,7 +161,6 @@ fn external_data_stay_where_they_are_or_are_copied() {
     assert!(!out.exists());
 }
 
-#[test]
 fn external_paths_do_not_leave_the_directory() {
     let directory = tempfile::tempdir().unwrap();
     let path = external(directory.path());
@@ -181,7 +186,6 @@ fn external_paths_do_not_leave_the_directory() {
     }
 }
 
-#[test]
 fn newer_and_older_versions_are_refused_with_a_way_out() {
     let mut proto = (*Model::open(fixture("digits.legacy17.onnx")).unwrap().proto).clone();
     let open = |proto: &ModelProto| {
@@ -198,7 +202,6 @@ fn newer_and_older_versions_are_refused_with_a_way_out() {
     assert!(open(&proto).contains("imports no version"));
 }
 
-#[test]
 fn the_source_is_never_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("m.onnx");
@@ -209,14 +212,13 @@ fn the_source_is_never_overwritten() {
     assert_eq!(fs::read(&path).unwrap(), fs::read(fixture("cancer.legacy17.onnx")).unwrap());
 }
 
-#[test]
 fn an_unsorted_list_of_nodes_is_put_in_order() {
     let path = fixture("cancer.legacy17.onnx");
     let mut proto = (*Model::open(&path).unwrap().proto).clone();
     proto.graph.as_mut().unwrap().node.reverse();
     let model = Model { proto: Arc::new(proto), ..Model::open(&path).unwrap() };
-    let graph = abslrp::front::import(&model, &abslrp::ops::REGISTRY).unwrap();
+    let graph = front::import(&model, &ops::REGISTRY).unwrap();
     let position = |name| graph.nodes().position(|n| graph.label(n) == name).unwrap();
     assert!(position("/1/Gemm") < position("/2/Relu"));
-    assert!(abslrp::compile(&model, &Options::default()).is_ok());
+    assert!(explain(&model, &Options::default()).is_ok());
 }

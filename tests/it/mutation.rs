@@ -1,30 +1,23 @@
 //! Valid models with one thing changed: each compiles to a model that ONNX Runtime loads, or is
 //! refused with a reason.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
 
-use abslrp::{
-    Options,
-    onnx::{
-        self, External, Model,
-        schema::{AttributeProto, ModelProto, NodeProto, TensorProto, type_proto},
-        text,
-    },
-    verify::{
-        runtime::Locate,
-        session::{Device, Runner, Source},
-    },
-};
-use common::{LEVELS, models, stem};
+use libtest_mimic::Trial;
 use prost::Message;
+
+use crate::common::{
+    AttributeProto, Device, External, LEVELS, Locate, Model, ModelProto, NodeProto, Options,
+    Runner, Source, TensorProto, explain, models, onnx, ops, stem, text, trials, type_proto,
+};
+
+pub fn trials() -> Vec<Trial> {
+    trials![changed_models_are_explained_or_refused]
+}
 
 const CASES: usize = 10_000;
 
@@ -139,7 +132,7 @@ fn mutate(model: &mut ModelProto, random: &mut Random) -> String {
             "the type of the input".into()
         }
         _ => {
-            let names: Vec<_> = abslrp::ops::REGISTRY.table().into_keys().collect();
+            let names: Vec<_> = ops::REGISTRY.table().into_keys().collect();
             let name = *random.pick(&names);
             format!("{} for {}", name, node.op_type.replace(name.into()).unwrap_or_default())
         }
@@ -153,7 +146,6 @@ fn loads(bytes: &[u8]) -> Result<(), String> {
         .map_err(|e| e.to_string())
 }
 
-#[test]
 fn changed_models_are_explained_or_refused() {
     let files: Vec<_> = models("forms").iter().map(|p| (stem(p), fs::read(p).unwrap())).collect();
     let seed = std::env::var("ABSLRP_MUTATION_SEED").ok().and_then(|s| s.parse().ok());
@@ -180,7 +172,7 @@ fn changed_models_are_explained_or_refused() {
         let compiled = catch_unwind(AssertUnwindSafe(|| {
             let model =
                 Model::decode(source.clone().into(), "mutant.onnx").map_err(|e| e.to_string())?;
-            let addition = abslrp::compile(&model, &options).map_err(|e| e.to_string())?.addition;
+            let addition = explain(&model, &options).map_err(|e| e.to_string())?.addition;
             Ok::<_, String>(onnx::encode(&model.proto, &addition).concat())
         }));
         match compiled {

@@ -1,14 +1,44 @@
 //! Every rule and preset against zennit in float64, and `abslrp-official` against the released procedure
 //! written out (fixtures/rulebook.py), on networks of many shapes.
 
-#![allow(clippy::unwrap_used)]
+use std::path::Path;
 
-mod common;
-
-use abslrp::options::{Init, Normalize, Options, Reduce, Target};
-use common::{LEVELS, compile, distance, feed, fixture, models, run, stem};
+use libtest_mimic::Trial;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
+
+use crate::common::{
+    Array, Composite, Init, LEVELS, Model, Normalize, Options, Reduce, Target, compile, distance,
+    explain, feed, fixture, models, run, stem, trial, trials,
+};
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = trials![
+        maps_of_several_targets_are_those_of_each,
+        a_contrast_is_less_what_the_others_get,
+        softmax_starts_from_the_gradient_of_the_score,
+        maps_are_summed_and_scaled_as_asked,
+        without_a_stabiliser_maps_are_finite,
+        configurations_say_which_layers_they_are_for,
+    ];
+    for path in models("rulebook") {
+        for case in cases(&path) {
+            let name = format!("rulebook::{}::{}", stem(&path), case.replace("--", ""));
+            let path = path.clone();
+            trials.push(trial(name, move || rules_are_those_of_zennit(&path, &case)));
+        }
+    }
+    assert!(trials.len() > 200, "the golden files of the rulebook hold only {}", trials.len());
+    trials
+}
+
+/// The rules and presets that a golden file has maps of: `--rule NAME`, `--composite NAME`.
+fn cases(path: &Path) -> Vec<String> {
+    let file = std::fs::File::open(path.with_extension("npz")).unwrap();
+    let names = NpzReader::new(file).unwrap().names().unwrap();
+    let maps = names.iter().filter(|name| name.starts_with("--") && !name.contains(" tolerance"));
+    maps.map(|name| name.trim_end_matches(".npy").to_string()).collect()
+}
 
 fn options(text: &str) -> Options {
     match text.split_once(' ').unwrap() {
@@ -17,35 +47,22 @@ fn options(text: &str) -> Options {
     }
 }
 
-#[test]
-fn rules_are_those_of_zennit() {
-    let mut compared = 0;
-    for path in models("rulebook") {
-        let file = std::fs::File::open(path.with_extension("npz")).unwrap();
-        let mut golden = NpzReader::new(file).unwrap();
-        let x: ArrayD<f32> = golden.by_name("in.npy").unwrap();
-        let names: Vec<_> =
-            golden.names().unwrap().into_iter().filter(|n| n.starts_with("--")).collect();
-        for name in names.iter().filter(|name| !name.contains(" tolerance")) {
-            let text = name.trim_end_matches(".npy");
-            let exact: ArrayD<f32> = golden.by_name(name).unwrap();
-            let tolerance: ArrayD<f64> = golden.by_name(&format!("{text} tolerance")).unwrap();
-            for level in LEVELS {
-                let directory = tempfile::tempdir().unwrap();
-                let explained =
-                    compile(&path, &Options { level, ..options(text) }, directory.path());
-                let r = run(&explained, true, &feed("x", &x), "x_relevance");
-                let apart = distance(&r, &exact.mapv(f64::from));
-                assert!(apart <= tolerance[[]], "{} {text} {level}: {apart:.1e}", stem(&path));
-                compared += 1;
-            }
-        }
+fn rules_are_those_of_zennit(path: &Path, case: &str) {
+    let file = std::fs::File::open(path.with_extension("npz")).unwrap();
+    let mut golden = NpzReader::new(file).unwrap();
+    let x: ArrayD<f32> = golden.by_name("in.npy").unwrap();
+    let exact: ArrayD<f32> = golden.by_name(&format!("{case}.npy")).unwrap();
+    let tolerance: ArrayD<f64> = golden.by_name(&format!("{case} tolerance.npy")).unwrap();
+    for level in LEVELS {
+        let directory = tempfile::tempdir().unwrap();
+        let explained = compile(path, &Options { level, ..options(case) }, directory.path());
+        let r = run(&explained, true, &feed("x", &x), "x_relevance");
+        let apart = distance(&r, &exact.mapv(f64::from));
+        assert!(apart <= tolerance[[]], "{level}: {apart:.1e} apart");
     }
-    assert!(compared > 22 * 19, "only {compared} were compared");
 }
 
 /// Several targets, from the graph input or not, are the maps of single targets side by side.
-#[test]
 fn maps_of_several_targets_are_those_of_each() {
     let path = fixture("rulebook/residual_2d.onnx");
     let x = input("residual_2d");
@@ -55,7 +72,7 @@ fn maps_of_several_targets_are_those_of_each() {
         let mut feeds = feed("x", &x);
         if target == Target::Inputs(2) {
             let targets = ndarray::arr2(&[[2i64, 0], [2, 0]]).into_dyn();
-            feeds.push(("target".into(), abslrp::verify::session::Array::Int64(targets)));
+            feeds.push(("target".into(), Array::Int64(targets)));
         }
         let options = Options { target, ..Options::default() };
         run(&compile(&path, &options, directory.path()), false, &feeds, "x_relevance")
@@ -70,7 +87,6 @@ fn maps_of_several_targets_are_those_of_each() {
 
 /// With --init one a contrast is the target's map less the mean of the others': under a linear rule in
 /// one sweep.
-#[test]
 fn a_contrast_is_less_what_the_others_get() {
     let path = fixture("rulebook/residual_2d.onnx");
     let x = input("residual_2d");
@@ -83,7 +99,6 @@ fn a_contrast_is_less_what_the_others_get() {
 }
 
 /// The gradient of what --init softmax starts from is the gradient of the softmax score.
-#[test]
 fn softmax_starts_from_the_gradient_of_the_score() {
     const STEP: f32 = 1e-2;
     let path = fixture("rulebook/perceptron.onnx");
@@ -106,7 +121,6 @@ fn softmax_starts_from_the_gradient_of_the_score() {
     assert!((forward - backward).abs() < 1e-3 * forward.abs().max(1e-3), "{forward} {backward}");
 }
 
-#[test]
 fn maps_are_summed_and_scaled_as_asked() {
     let path = fixture("rulebook/residual_2d.onnx");
     let x = input("residual_2d");
@@ -128,7 +142,6 @@ fn maps_are_summed_and_scaled_as_asked() {
 }
 
 /// LRP-0 divides by what it finds, but where that is nothing.
-#[test]
 fn without_a_stabiliser_maps_are_finite() {
     let path = fixture("rulebook/bias_free_2d.onnx");
     let x = ArrayD::zeros(input("bias_free_2d").shape());
@@ -141,13 +154,12 @@ fn input(name: &str) -> ArrayD<f32> {
     NpzReader::new(file).unwrap().by_name("in.npy").unwrap()
 }
 
-fn of(path: &std::path::Path, x: &ArrayD<f32>, options: &Options) -> ArrayD<f64> {
+fn of(path: &Path, x: &ArrayD<f32>, options: &Options) -> ArrayD<f64> {
     let directory = tempfile::tempdir().unwrap();
     run(&compile(path, options, directory.path()), false, &feed("x", x), "x_relevance")
 }
 
 /// A match of a configuration that hits nothing is an error that names what there is.
-#[test]
 fn configurations_say_which_layers_they_are_for() {
     let text = r#"
         rest = "epsilon"
@@ -162,10 +174,10 @@ fn configurations_say_which_layers_they_are_for() {
         name = "/9/*"
         rule = "zplus"
     "#;
-    let composite: abslrp::rules::Composite = toml::from_str(text).unwrap();
+    let composite: Composite = toml::from_str(text).unwrap();
     let path = fixture("rulebook/plain_2d.onnx");
-    let model = abslrp::onnx::Model::open(&path).unwrap();
+    let model = Model::open(&path).unwrap();
     let options = Options { composite: Some(composite), ..Options::default() };
-    let error = abslrp::compile(&model, &options).unwrap_err().to_string();
+    let error = explain(&model, &options).unwrap_err().to_string();
     insta::assert_snapshot!(error, @"the match ''/9/*'' of the composite fits no layer; there is Conv '/0/Conv', Conv '/2/Conv', Gemm '/5/Gemm', Gemm '/7/Gemm'");
 }

@@ -1,0 +1,119 @@
+//! One network has one relevance, whichever exporter wrote it, for whichever operator set, with its
+//! normalisations folded or not.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+use ndarray::ArrayD;
+use ort::value::TensorElementType;
+
+use crate::common::{
+    Array, Canonize, LEVELS, Level, Model, Options, compile, distance, each, explain, fixture,
+    models, python_packages, rules, run, runner, sample, stem, trials,
+};
+
+/// The models that the onnx package carries: opset 9, weights filled in by `ConstantOfShape`.
+const LIGHT: [&str; 9] = [
+    "bvlc_alexnet",
+    "densenet121",
+    "inception_v1",
+    "inception_v2",
+    "resnet50",
+    "shufflenet",
+    "squeezenet",
+    "vgg19",
+    "zfnet512",
+];
+
+pub fn trials() -> Vec<Trial> {
+    // The published rule has none for the normalisations in this network.
+    let without = ["pass", "zero", "abslrp-official"];
+    let rules = rules::ALL.iter().map(|rule| rule.name()).filter(|rule| !without.contains(rule));
+    let properties = [
+        trials![
+            exporters_agree_on_normalisations_as_layers,
+            canonize_none_takes_every_node_by_itself,
+            the_onnx_package_carries_no_other_models,
+        ],
+        each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
+        each("invariance::exporters", LEVELS, exporters_agree),
+        each("invariance::folding", rules, folded_or_not_is_the_same_under_every_rule),
+    ];
+    properties.into_iter().flatten().collect()
+}
+
+/// The relevance of the same normal numbers in a model of `fixtures/exporters`.
+fn map(path: &Path, options: &Options) -> ArrayD<f64> {
+    let x = sample(&[2, 3, 16, 16], TensorElementType::Float32, 3).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let explained = compile(path, options, directory.path());
+    run(&explained, false, &[("x".into(), x)], "x_relevance")
+}
+
+/// Compares the relevance in some models with that in the first of them.
+fn agree(paths: &[PathBuf], options: &Options) {
+    let [first, others @ ..] = paths else { panic!("there are no models") };
+    let expected = map(first, options);
+    for path in others {
+        let apart = distance(&map(path, options), &expected);
+        assert!(apart < 1e-3, "{} is {apart:.1e} from {}", stem(path), stem(first));
+    }
+}
+
+fn exporters_agree(level: Level) {
+    let models = models("exporters");
+    assert!(models.len() >= 8);
+    agree(&models, &Options { level, ..Options::default() });
+}
+
+/// Folding is what a layer is: no rule needs the canonizers of other libraries.
+fn folded_or_not_is_the_same_under_every_rule(rule: &str) {
+    let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
+    let path = |name: &str| fixture(&format!("exporters/{name}.onnx"));
+    let options = Options { rule: text.parse().unwrap(), ..Options::default() };
+    agree(&[path("legacy17"), path("legacy17.unfolded")], &options);
+}
+
+/// With twins for normalisations nothing is folded, but a layer is still a layer.
+fn exporters_agree_on_normalisations_as_layers() {
+    let mut models = models("exporters");
+    models.retain(|path| stem(path).contains("unfolded"));
+    assert!(models.len() >= 5);
+    let rule = "abslrp:norms=twin".parse().unwrap();
+    agree(&models, &Options { rule, ..Options::default() });
+}
+
+/// Without units every node is one, and the map another.
+fn canonize_none_takes_every_node_by_itself() {
+    let path = fixture("exporters/legacy17.unfolded.onnx");
+    let model = Model::open(path).unwrap();
+    let units = |canonize| {
+        let options = Options { canonize, ..Options::default() };
+        explain(&model, &options).unwrap().summary.units
+    };
+    assert!(units(Canonize::None) > units(Canonize::Units));
+}
+
+fn light() -> PathBuf {
+    python_packages().join("onnx/backend/test/data/light")
+}
+
+fn the_onnx_package_carries_no_other_models() {
+    let names = std::fs::read_dir(light()).unwrap().map(|entry| stem(&entry.unwrap().path()));
+    let mut models: Vec<_> = names.filter(|name| name.starts_with("light_")).collect();
+    models.retain(|name| !name.ends_with("_output_0"));
+    models.sort();
+    assert_eq!(models, LIGHT.map(|name| format!("light_{name}")));
+}
+
+fn models_of_the_onnx_package_are_explained_as_they_are(name: &str) {
+    let path = light().join(format!("light_{name}.onnx"));
+    let directory = tempfile::tempdir().unwrap();
+    let explained = compile(&path, &Options::default(), directory.path());
+    let (name, _, dims, _) = runner(&path, false).inputs().remove(0);
+    let shape: Vec<_> = dims.iter().map(|&n| usize::try_from(n).unwrap_or(1)).collect();
+    let x: Array = sample(&shape, TensorElementType::Float32, 1).unwrap();
+    let r = run(&explained, true, &[(name.clone(), x)], &format!("{name}_relevance"));
+    assert!(r.iter().all(|v| v.is_finite()));
+    assert_eq!(r.shape(), shape);
+}

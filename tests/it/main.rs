@@ -1,0 +1,56 @@
+//! The integration tests: a trial for each fixture and property, side by side in one process.
+//!
+//! Their names are paths, and whatever is part of a name chooses trials:
+//!
+//! ```sh
+//! cargo test --test it                        # all
+//! cargo test --test it forms::adjoint         # a property of all forms
+//! cargo test --test it conv_wide              # all that is known of some forms
+//! cargo test --test it -- --list
+//! INSTA_UPDATE=always cargo test --test it snapshots
+//! ```
+//!
+//! A new suite is a module with a function `trials`, named in `main`.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+mod cli;
+mod damage;
+mod forms;
+mod invariance;
+mod mutation;
+mod passes;
+mod reference;
+mod relevance;
+mod rulebook;
+mod schema;
+mod snapshots;
+mod wire;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    common::trial::keep_panics();
+    // The longest first, so that no thread is left with them alone.
+    let suites = [
+        forms::trials,
+        invariance::trials,
+        rulebook::trials,
+        mutation::trials,
+        reference::trials,
+        relevance::trials,
+        wire::trials,
+        cli::trials,
+        damage::trials,
+        passes::trials,
+        snapshots::trials,
+        schema::trials,
+    ];
+    let trials = suites.into_iter().flat_map(|suite| suite()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

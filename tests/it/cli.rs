@@ -30,6 +30,9 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
+/// The snapshot of this suite.
+pub const INSPECT: &str = "cli__inspect";
+
 fn abslrp(directory: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_abslrp"));
     command.current_dir(directory).args(args).env_remove("ORT_DYLIB_PATH");
@@ -348,7 +351,7 @@ fn a_changed_model_fails_verification() {
 fn inspect_and_print_are_for_people_and_machines() {
     let directory = with_digits();
     let output = abslrp(directory.path(), &["inspect", "digits.onnx"]);
-    without_sizes().bind(|| snapshot("cli__inspect", &text(&output.stdout)));
+    without_sizes().bind(|| snapshot(INSPECT, &text(&output.stdout)));
     let output = abslrp(directory.path(), &["inspect", "digits.onnx", "--json"]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["units"].as_array().unwrap().len(), 10);

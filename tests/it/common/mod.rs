@@ -122,7 +122,8 @@ pub fn python_packages() -> PathBuf {
     FOLDER.get_or_init(install).clone()
 }
 
-/// What the compiler adds to a model, as text: the source is not repeated.
+/// The graph that the compiler adds to a model, as text: the source is not repeated, and what is
+/// recorded of the tool and its options is left out.
 pub fn added(model: &Model, options: &Options) -> String {
     let addition = explain(model, options).unwrap().addition;
     let graph = GraphProto {
@@ -136,19 +137,24 @@ pub fn added(model: &Model, options: &Options) -> String {
         ir_version: model.proto.ir_version,
         opset_import: model.proto.opset_import.clone(),
         graph: Some(graph),
-        metadata_props: addition.metadata,
         ..ModelProto::default()
     };
     text::model(&message, &model.external)
 }
 
-/// Compares a text with `tests/snapshots/NAME.snap`.
+/// Where snapshots are.
+pub fn snapshots() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots")
+}
+
+/// Compares a text with a file in [`snapshots`]. `snapshots::every_file_belongs_to_a_trial` has to
+/// know of it.
 pub fn snapshot(name: &str, text: &str) {
     // Differences are printed line by line, which should not be between the lines of another.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../../snapshots");
+    settings.set_snapshot_path(snapshots());
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, text));

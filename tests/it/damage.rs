@@ -11,7 +11,7 @@ use prost::Message;
 
 use crate::common::{
     GraphProto, Model, ModelProto, Options, StringStringEntryProto, TensorProto, ValueInfoProto,
-    explain, fixture, models, text, trials,
+    explain, fixture, models, text, trial::last_panic, trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -34,7 +34,7 @@ fn outcome(bytes: Vec<u8>) -> Option<String> {
         let _ = text::model(&model.proto, &model.external);
         explained.map(drop).map_err(|e| e.to_string())
     }));
-    result.unwrap_or_else(|_| panic!("a panic")).err()
+    result.unwrap_or_else(|_| panic!("{}", last_panic())).err()
 }
 
 fn bytes(name: &str) -> Vec<u8> {

@@ -2,7 +2,8 @@
 //! refused with a reason.
 
 use std::{
-    fs,
+    env, fs,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
@@ -11,19 +12,35 @@ use libtest_mimic::Trial;
 use prost::Message;
 
 use crate::common::{
-    AttributeProto, Device, External, LEVELS, Locate, Model, ModelProto, NodeProto, Options,
-    Runner, Source, TensorProto, explain, models, onnx, ops, stem, text, trials, type_proto,
+    AttributeProto, Device, External, LEVELS, Level, Locate, Model, ModelProto, NodeProto, Options,
+    Runner, Source, TensorProto, each_model, explain, models, onnx, ops, stem, text,
+    trial::last_panic, trials, type_proto,
 };
 
+/// How many mutants there are of each form: 10 000 of all.
+const MUTANTS: u64 = 22;
+
+/// Names the only mutant of each form that is tried, by its seed.
+const ONE: &str = "ABSLRP_MUTANT";
+
 pub fn trials() -> Vec<Trial> {
-    trials![changed_models_are_explained_or_refused]
+    let mut trials =
+        each_model("mutation", models("forms"), changed_models_are_explained_or_refused);
+    trials.extend(trials![many_are_explained_and_many_refused]);
+    trials
 }
 
-const CASES: usize = 10_000;
-
+/// Numbers that look random and are the same every time.
 struct Random(u64);
 
 impl Random {
+    /// Numbers for a mutant of a form. They depend on nothing else, so that it can be made alone.
+    fn new(form: &str, seed: u64) -> Self {
+        // A hash (FNV-1a), so that seeds that are close do not start close.
+        let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(form.bytes().chain(seed.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, hash))
+    }
+
     fn below(&mut self, n: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -146,14 +163,18 @@ fn loads(bytes: &[u8]) -> Result<(), String> {
         .map_err(|e| e.to_string())
 }
 
-fn changed_models_are_explained_or_refused() {
-    let files: Vec<_> = models("forms").iter().map(|p| (stem(p), fs::read(p).unwrap())).collect();
-    let seed = std::env::var("ABSLRP_MUTATION_SEED").ok().and_then(|s| s.parse().ok());
-    let mut random = Random(seed.unwrap_or(1));
-    let (mut explained, mut refused, mut failures) = (0, 0, Vec::new());
-    for case in 0..CASES {
-        let (name, bytes) = &files[case % files.len()];
-        let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
+/// A model with one thing changed.
+struct Mutant {
+    /// What was changed.
+    what: String,
+    proto: ModelProto,
+    level: Level,
+}
+
+impl Mutant {
+    fn new(form: &Path, seed: u64) -> Self {
+        let mut random = Random::new(&stem(form), seed);
+        let mut proto = ModelProto::decode(fs::read(form).unwrap().as_slice()).unwrap();
         let what = mutate(&mut proto, &mut random);
         // What the file says of results may be wrong now, which is not what this is about.
         let graph = proto.graph.as_mut().unwrap();
@@ -163,37 +184,64 @@ fn changed_models_are_explained_or_refused() {
         {
             tensor.shape = None;
         }
-        let source = proto.encode_to_vec();
-        let options = Options {
-            level: *random.pick(&LEVELS),
-            output: Some("y".into()),
-            ..Options::default()
-        };
-        let compiled = catch_unwind(AssertUnwindSafe(|| {
-            let model =
-                Model::decode(source.clone().into(), "mutant.onnx").map_err(|e| e.to_string())?;
-            let addition = explain(&model, &options).map_err(|e| e.to_string())?.addition;
-            Ok::<_, String>(onnx::encode(&model.proto, &addition).concat())
-        }));
-        match compiled {
-            Err(_) => failures.push(format!("{name}, {what}: a panic")),
-            Ok(Err(reason)) => {
-                assert!(!reason.is_empty());
-                refused += 1;
-            }
+        Self { what, proto, level: *random.pick(&LEVELS) }
+    }
+
+    /// The explained model, or why there is none.
+    fn compile(&self) -> Result<Vec<u8>, String> {
+        let source = self.proto.encode_to_vec();
+        let model = Model::decode(source.into(), "mutant.onnx").map_err(|e| e.to_string())?;
+        let options = Options { level: self.level, output: Some("y".into()), ..Options::default() };
+        let addition = explain(&model, &options).map_err(|e| e.to_string())?.addition;
+        Ok(onnx::encode(&model.proto, &addition).concat())
+    }
+
+    /// What is wrong with what becomes of it.
+    fn failure(&self) -> Option<String> {
+        match catch_unwind(AssertUnwindSafe(|| self.compile())) {
+            Err(_) => Some(last_panic()),
+            Ok(Err(reason)) => reason.is_empty().then(|| "it is refused without a reason".into()),
             // What ONNX Runtime does not load before, it need not load afterwards.
-            Ok(Ok(bytes)) => match loads(&bytes) {
-                Err(why) if loads(&source).is_ok() => {
-                    let text = text::model(&proto, &External::beside(Path::new(".")));
-                    failures.push(format!("{name}, {what}: {why}\n{text}"));
-                }
-                _ => explained += 1,
-            },
+            Ok(Ok(explained)) => {
+                let why = loads(&explained).err()?;
+                loads(&self.proto.encode_to_vec()).ok().map(|()| why)
+            }
+        }
+    }
+}
+
+/// The seeds of the mutants that are tried.
+fn seeds() -> Range<u64> {
+    match env::var(ONE) {
+        Ok(seed) => {
+            let seed = seed.parse().unwrap_or_else(|_| panic!("{ONE}={seed} is no number"));
+            seed..seed + 1
+        }
+        Err(_) => 0..MUTANTS,
+    }
+}
+
+fn changed_models_are_explained_or_refused(form: &Path) {
+    let mut failures = Vec::new();
+    for seed in seeds() {
+        let mutant = Mutant::new(form, seed);
+        if let Some(failure) = mutant.failure() {
+            let text = text::model(&mutant.proto, &External::beside(Path::new(".")));
+            let alone =
+                format!("{ONE}={seed} cargo test --test it mutation::{} -- --exact", stem(form));
+            failures.push(format!("{}: {failure}\n{text}Alone: {alone}\n", mutant.what));
         }
     }
     assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
-    assert!(
-        explained > CASES / 10 && refused > CASES / 10,
-        "{explained} explained, {refused} refused"
-    );
+}
+
+/// What is always refused, or never, would try nothing.
+fn many_are_explained_and_many_refused() {
+    let mutants =
+        models("forms").into_iter().flat_map(|form| [0, 1].map(|seed| Mutant::new(&form, seed)));
+    let (explained, refused): (Vec<_>, Vec<_>) =
+        mutants.map(|mutant| mutant.compile()).partition(Result::is_ok);
+    let (explained, refused) = (explained.len(), refused.len());
+    let tenth = (explained + refused) / 10;
+    assert!(explained > tenth && refused > tenth, "{explained} are explained, {refused} refused");
 }

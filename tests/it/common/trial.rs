@@ -34,6 +34,11 @@ pub fn keep_panics() {
     }));
 }
 
+/// What the last panic in this trial said, which was caught.
+pub fn last_panic() -> String {
+    SAID.with_borrow_mut(|said| said.as_mut().map(std::mem::take)).unwrap_or_default()
+}
+
 /// A trial that fails where `check` panics.
 pub fn trial(name: impl Into<String>, check: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, move || {

@@ -25,6 +25,7 @@ mod passes;
 mod reference;
 mod relevance;
 mod rulebook;
+mod rules_by_hand;
 mod schema;
 mod snapshots;
 mod wire;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         mutation::trials,
         reference::trials,
         relevance::trials,
+        rules_by_hand::trials,
         wire::trials,
         cli::trials,
         damage::trials,

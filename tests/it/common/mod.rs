@@ -16,8 +16,10 @@ pub use abslrp::{
     onnx::{
         self, Addition, DataType, External, IR_VERSION, Model, PROTOBUF_LIMIT,
         schema::{
-            AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto,
-            ValueInfoProto, type_proto,
+            AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+            StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+            tensor_shape_proto::{Dimension, dimension},
+            type_proto,
         },
         text,
     },

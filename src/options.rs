@@ -187,3 +187,48 @@ pub enum OnUnsupported {
     /// Cut relevance there, and say so.
     Stop,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_and_written() {
+        for (text, target) in [
+            ("all", Target::All),
+            ("argmax", Target::Argmax),
+            ("input", Target::Input),
+            ("0", Target::Index(0)),
+            ("999", Target::Index(999)),
+            ("0,1", Target::Indices(vec![0, 1])),
+            ("2,0,2", Target::Indices(vec![2, 0, 2])),
+            ("input:1", Target::Inputs(1)),
+            ("input:1024", Target::Inputs(1024)),
+        ] {
+            assert_eq!(text.parse(), Ok(target.clone()), "{text}");
+            assert_eq!(target.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused() {
+        for text in [
+            "",
+            "All",
+            "-1",
+            "0,-1",
+            "0,",
+            ",0",
+            "0;1",
+            "1.5",
+            "max",
+            "input:",
+            "input:0",
+            "input:-1",
+            "input:1025",
+            "9223372036854775808",
+        ] {
+            assert!(text.parse::<Target>().is_err(), "'{text}'");
+        }
+    }
+}

@@ -21,3 +21,17 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_taken_are_numbered() {
+        let taken = ["y", "y_2", "y_3_2"].map(String::from).into();
+        let mut names = Names { taken, wanted: BTreeMap::new() };
+        let wanted = ["x", "y", "x", "y", "y_3", "y_3", "x_2", ""];
+        let given = wanted.map(|name| names.unique(name));
+        assert_eq!(given, ["x", "y_3", "x_2", "y_4", "y_3_3", "y_3_4", "x_2_2", ""]);
+    }
+}

@@ -262,3 +262,62 @@ fn captures(node: &NodeProto) -> Vec<&str> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Dim::{Known, Symbol, Unknown};
+
+    const NAMED: Dim = Symbol(0);
+    const NAMELESS: Dim = Symbol(1);
+    const OTHER: Dim = Symbol(2);
+
+    /// What inference and the file say together of a shape.
+    fn merged(inferred: &[Dim], declared: &[Dim]) -> Result<Vec<Dim>, String> {
+        let ty = |dims: &[Dim]| Type::new(DataType::Float, dims.to_vec());
+        Ok(merge(&graph(), &ty(inferred), &ty(declared))?.shape.unwrap_or_default())
+    }
+
+    /// A graph that knows of a size with a name and of one without.
+    fn graph() -> Graph {
+        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
+        let mut graph = import(&model, &crate::ops::REGISTRY).unwrap();
+        graph.symbols = vec![Some("N".into()), None, Some("M".into())];
+        graph
+    }
+
+    #[test]
+    fn a_declaration_adds_to_what_is_inferred() {
+        for (inferred, declared, expected) in [
+            (Known(3), Known(3), Known(3)),
+            (Known(3), NAMED, Known(3)),
+            (Known(3), Unknown, Known(3)),
+            // A size that inference had to leave open.
+            (NAMELESS, Known(3), Known(3)),
+            (NAMELESS, NAMED, NAMED),
+            (NAMELESS, Unknown, NAMELESS),
+            // One that it has not.
+            (NAMED, OTHER, NAMED),
+            (NAMED, Known(3), NAMED),
+        ] {
+            let merged = merged(&[inferred], &[declared]);
+            assert_eq!(merged, Ok(vec![expected]), "{inferred:?} and {declared:?}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_does_not_contradict() {
+        assert_eq!(merged(&[Known(3)], &[Known(4)]), Err("size 4 is not 3".into()));
+        assert_eq!(merged(&[NAMED], &[NAMED, NAMED]), Err("rank 2 is not 1".into()));
+        let of = |elem| Type { elem, shape: None };
+        let apart = merge(&graph(), &of(DataType::Float), &of(DataType::Int64));
+        assert_eq!(apart, Err("INT64 is no FLOAT".into()));
+    }
+
+    #[test]
+    fn what_one_of_them_does_not_say_the_other_does() {
+        let (full, nothing) = (Type::new(DataType::Float, vec![NAMED]), Type::default());
+        assert_eq!(merge(&graph(), &full, &nothing), Ok(full.clone()));
+        assert_eq!(merge(&graph(), &nothing, &full), Ok(full));
+    }
+}

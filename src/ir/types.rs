@@ -118,3 +118,53 @@ pub fn broadcast<'t>(
     }
     Ok(Some(out))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Dim::{Known, Symbol, Unknown};
+
+    fn shapes(shapes: &[&[Dim]]) -> Result<Option<Vec<Dim>>, (i64, i64)> {
+        let ty = |shape: &&[Dim]| Type::new(DataType::Float, shape.to_vec());
+        broadcast(&shapes.iter().map(ty).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn shapes_broadcast_from_the_last_axis() {
+        let cases: &[(&[&[Dim]], &[Dim])] = &[
+            (&[], &[]),
+            (&[&[], &[Known(3)]], &[Known(3)]),
+            (&[&[Known(2), Known(3)], &[Known(3)]], &[Known(2), Known(3)]),
+            (&[&[Known(3)], &[Known(2), Known(1)]], &[Known(2), Known(3)]),
+            (&[&[Known(2), Known(1)], &[Known(1), Known(4)]], &[Known(2), Known(4)]),
+            (&[&[Known(1)], &[Known(1)], &[Known(5), Known(1)]], &[Known(5), Known(1)]),
+            (&[&[Known(0)], &[Known(1)]], &[Known(0)]),
+            // What is known of an axis in one operand is known of it in the result.
+            (&[&[Symbol(0)], &[Symbol(0)]], &[Symbol(0)]),
+            (&[&[Symbol(0)], &[Known(1)]], &[Symbol(0)]),
+            (&[&[Symbol(0)], &[Known(7)]], &[Known(7)]),
+            (&[&[Unknown], &[Known(7)]], &[Known(7)]),
+            // One of two sizes may be 1, but which?
+            (&[&[Symbol(0)], &[Symbol(1)]], &[Unknown]),
+            (&[&[Unknown], &[Unknown]], &[Unknown]),
+        ];
+        for (operands, expected) in cases {
+            assert_eq!(shapes(operands), Ok(Some(expected.to_vec())), "{operands:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_differ_do_not_fit() {
+        assert_eq!(shapes(&[&[Known(2)], &[Known(3)]]), Err((2, 3)));
+        assert_eq!(
+            shapes(&[&[Known(4), Known(1)], &[Known(1)], &[Known(5), Known(2)]]),
+            Err((4, 5))
+        );
+        assert_eq!(shapes(&[&[Known(0)], &[Known(2)]]), Err((0, 2)));
+    }
+
+    #[test]
+    fn an_unknown_rank_leaves_the_result_unknown() {
+        assert_eq!(broadcast(&[Type::new(DataType::Float, vec![]), Type::default()]), Ok(None));
+    }
+}

@@ -99,3 +99,62 @@ impl External {
 fn entry<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
     tensor.external_data.iter().find(|e| e.key() == key).map(|e| e.value())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::schema::StringStringEntryProto;
+
+    /// The file that holds the data of a tensor that says they are at `location`.
+    fn location(directory: &Path, location: &str) -> Result<PathBuf, String> {
+        let entry =
+            StringStringEntryProto { key: Some("location".into()), value: Some(location.into()) };
+        let tensor = TensorProto { external_data: vec![entry], ..TensorProto::default() };
+        External::beside(&directory.join("model.onnx")).location(&tensor)
+    }
+
+    #[test]
+    fn data_lie_in_plain_files_below_the_model() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("inner")).unwrap();
+        for name in ["w.bin", "inner/w.bin", "..w.bin"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+            assert_eq!(location(directory.path(), name), Ok(name.into()));
+        }
+        assert!(location(directory.path(), "missing.bin").unwrap_err().contains("missing.bin"));
+    }
+
+    #[test]
+    fn no_location_leaves_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(directory.path().join("w.bin"), "").unwrap();
+        let absolute = directory.path().join("w.bin");
+        for path in ["", ".", "/", "..", "../w.bin", "x/../../w.bin", absolute.to_str().unwrap()] {
+            let refusal = location(&inner, path).unwrap_err();
+            assert!(refusal.contains("outside the model's directory"), "{path}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_without_a_location_has_no_data() {
+        let error = External::beside(Path::new("model.onnx")).location(&TensorProto::default());
+        assert_eq!(error, Err("external data without a location".into()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("inner")).unwrap();
+        std::fs::write(at("inner/w.bin"), "").unwrap();
+        std::os::unix::fs::symlink(at("inner/w.bin"), at("file")).unwrap();
+        std::os::unix::fs::symlink(at("inner"), at("folder")).unwrap();
+        for name in ["file", "folder/w.bin"] {
+            let refusal = location(directory.path(), name).unwrap_err();
+            assert!(refusal.contains("is a symbolic link"), "{name}: {refusal}");
+        }
+    }
+}

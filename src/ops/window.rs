@@ -408,3 +408,158 @@ impl Window {
         self.kernel.iter().fold(1, |n, &k| n.saturating_mul(k))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window over one axis: its size, steps, dilation, and zeros before and after.
+    fn window(kernel: i64, stride: i64, dilation: i64, pads: [i64; 2], ceil: bool) -> Window {
+        Window {
+            kernel: vec![kernel],
+            strides: vec![stride],
+            dilations: vec![dilation],
+            before: vec![pads[0]],
+            after: vec![pads[1]],
+            ceil,
+            open: Vec::new(),
+            lower: false,
+            disputed: false,
+        }
+    }
+
+    fn windows(window: &Window, size: i64) -> i64 {
+        window.windows(0, Dim::Known(size)).known().unwrap()
+    }
+
+    #[test]
+    fn a_window_reaches_from_its_first_element_to_its_last() {
+        for (kernel, dilation, reach) in [(1, 1, 1), (1, 5, 1), (3, 1, 3), (3, 2, 5), (4, 3, 10)] {
+            assert_eq!(window(kernel, 1, dilation, [0, 0], false).reach(0), reach);
+        }
+    }
+
+    #[test]
+    fn windows_are_counted() {
+        for (expected, kernel, stride, dilation, pads, ceil, size) in [
+            (5, 3, 1, 1, [0, 0], false, 7),
+            (7, 3, 1, 1, [1, 1], false, 7),
+            (3, 3, 2, 1, [0, 0], false, 7),
+            (3, 3, 2, 1, [0, 0], false, 8),
+            (4, 3, 2, 1, [0, 0], true, 8),
+            (4, 3, 2, 1, [0, 1], false, 8),
+            (3, 3, 1, 2, [0, 0], false, 7),
+            (1, 7, 3, 1, [0, 0], false, 7),
+            (0, 8, 1, 1, [0, 0], false, 7),
+            (0, 8, 1, 1, [0, 0], true, 7),
+            (4, 3, 3, 1, [1, 1], true, 9),
+            // The fourth window would start in the padding behind the data.
+            (3, 3, 3, 1, [1, 1], true, 8),
+            (3, 2, 3, 1, [0, 1], true, 8),
+        ] {
+            let window = window(kernel, stride, dilation, pads, ceil);
+            assert_eq!(windows(&window, size), expected, "{window:?} over {size}");
+        }
+    }
+
+    /// The same by trying one place after the other.
+    #[test]
+    fn windows_are_as_many_as_fit() {
+        for (kernel, stride, pad, size) in small_cases() {
+            let (end, reach) = (size + 2 * pad, 2 * (kernel - 1) + 1);
+            let starts = (0..).step_by(stride as usize);
+            let whole = starts.clone().take_while(|at| at + reach <= end).count() as i64;
+            let floor = window(kernel, stride, 2, [pad, pad], false);
+            assert_eq!(windows(&floor, size), whole, "{floor:?} over {size}");
+            // Of windows that reach too far there is one, if it has something to see that the one
+            // before it has not, and starts no later than the data end.
+            let more = |at: &i64| at - stride + reach < end && *at < size + pad;
+            let any =
+                starts.take_while(|at| *at == 0 && reach <= end || *at > 0 && more(at)).count();
+            let ceil = window(kernel, stride, 2, [pad, pad], true);
+            assert_eq!(windows(&ceil, size), any as i64, "{ceil:?} over {size}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_not_known_is_kept_where_windows_are_as_many() {
+        let count = |window: Window| window.windows(0, Dim::Symbol(4));
+        assert_eq!(count(window(3, 1, 1, [1, 1], false)), Dim::Symbol(4));
+        assert_eq!(count(window(3, 1, 2, [1, 3], true)), Dim::Symbol(4));
+        assert_eq!(count(window(3, 1, 1, [0, 0], false)), Dim::Unknown);
+        assert_eq!(count(window(3, 2, 1, [1, 1], false)), Dim::Unknown);
+        // Runtimes do not agree how many there are of a known size either.
+        let disputed = Window { disputed: true, ..window(2, 2, 1, [0, 0], true) };
+        assert_eq!(disputed.windows(0, Dim::Known(4)), Dim::Unknown);
+    }
+
+    #[test]
+    fn the_last_window_reaches_beyond_the_padding_only_where_it_may() {
+        for (kernel, stride, pad, size) in small_cases() {
+            for ceil in [false, true] {
+                let window = window(kernel, stride, 2, [pad, pad], ceil);
+                let count = windows(&window, size);
+                if count == 0 {
+                    continue; // Such a window is refused.
+                }
+                let end = (count - 1) * stride + window.reach(0);
+                let beyond = (end - size - 2 * pad).max(0);
+                assert_eq!(
+                    window.overhang(0, Some(Dim::Known(size))),
+                    beyond,
+                    "{window:?}: {size}"
+                );
+                assert!(beyond == 0 || ceil && beyond < stride, "{window:?}: {size}");
+                assert_eq!(window.overhang(0, Some(Dim::Symbol(0))), stride - 1);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_transposed_has_the_size_that_its_windows_are_over() {
+        use Dim::{Known, Symbol, Unknown};
+        for (expected, kernel, stride, pads, output_padding, size) in [
+            (Known(9), 3, 1, [0, 0], 0, Known(7)),
+            (Known(7), 3, 1, [1, 1], 0, Known(7)),
+            (Known(15), 3, 2, [0, 0], 0, Known(7)),
+            (Known(14), 3, 2, [0, 1], 0, Known(7)),
+            (Known(15), 3, 2, [0, 1], 1, Known(7)),
+            (Known(0), 1, 1, [4, 4], 0, Known(7)),
+            (Symbol(0), 3, 1, [1, 1], 0, Symbol(0)),
+            (Unknown, 3, 1, [0, 0], 0, Symbol(0)),
+            (Unknown, 1, 2, [0, 0], 0, Symbol(0)),
+        ] {
+            let window = window(kernel, stride, 1, pads, false);
+            let input = Type::new(crate::onnx::DataType::Float, vec![Known(2), Known(3), size]);
+            let output = window.transposed_output(&input, Known(5), &[output_padding]);
+            assert_eq!(output[0].shape, Some(vec![Known(2), Known(5), expected]), "{window:?}");
+        }
+    }
+
+    #[test]
+    fn windows_tile_where_they_cover_every_element_once() {
+        let over =
+            |size| Type::new(crate::onnx::DataType::Float, [1, 1, size].map(Dim::Known).into());
+        assert!(window(2, 2, 1, [0, 0], false).tiles(&over(6)));
+        assert!(window(2, 2, 1, [0, 0], true).tiles(&over(6)));
+        for (kernel, stride, dilation, pads, size) in [
+            (2, 2, 1, [0, 0], 7),
+            (2, 2, 1, [0, 0], 0),
+            (2, 1, 1, [0, 0], 6),
+            (2, 3, 1, [0, 0], 6),
+            (2, 2, 2, [0, 0], 6),
+            (2, 2, 1, [1, 1], 6),
+        ] {
+            let window = window(kernel, stride, dilation, pads, false);
+            assert!(!window.tiles(&over(size)), "{window:?} over {size}");
+        }
+    }
+
+    /// Kernels, steps, padding on both sides and sizes. No runtime takes more padding than there is
+    /// kernel.
+    fn small_cases() -> impl Iterator<Item = (i64, i64, i64, i64)> {
+        let kernels = (1..5).flat_map(|kernel| (0..kernel).map(move |pad| (kernel, pad)));
+        let steps = kernels.flat_map(|(kernel, pad)| (1..5).map(move |n| (kernel, n, pad)));
+        steps.flat_map(|(kernel, stride, pad)| (1..12).map(move |n| (kernel, stride, pad, n)))
+    }
+}

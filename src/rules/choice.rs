@@ -161,3 +161,63 @@ fn read(option: &Opt, text: &str) -> Result<Vec<f64>, String> {
     let fits = option.list || numbers.len() == 1 && numbers[0] >= 0.0;
     if fits { Ok(numbers) } else { Err(bad()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_and_written() {
+        for (text, written) in [
+            ("epsilon", "epsilon"),
+            ("epsilon:", "epsilon"),
+            ("abslrp", "abslrp-notebook"),
+            ("epsilon:epsilon=0.25", "epsilon:epsilon=2.5e-1"),
+            ("epsilon:epsilon=0", "epsilon:epsilon=0e0"),
+            // The last one of two counts, and the order is that of names.
+            ("epsilon:epsilon=1,epsilon=2", "epsilon:epsilon=2e0"),
+            ("gamma:gamma=1,epsilon=1e-3", "gamma:epsilon=1e-3,gamma=1e0"),
+            ("abslrp-notebook:norms=twin", "abslrp-notebook:norms=twin"),
+            ("zbox:low=-2/-1.5,high=2", "zbox:high=2e0,low=-2e0/-1.5e0"),
+        ] {
+            let choice: Choice = text.parse().unwrap();
+            assert_eq!(choice.to_string(), written);
+            assert_eq!(written.parse(), Ok(choice));
+        }
+    }
+
+    #[test]
+    fn options_that_are_not_given_have_their_defaults() {
+        let number = |text: &str, option: &str| {
+            text.parse::<Choice>().unwrap().options().number(option).to_string()
+        };
+        assert_eq!(number("gamma", "gamma"), "0.25");
+        assert_eq!(number("gamma:epsilon=1", "gamma"), "0.25");
+        assert_eq!(number("gamma:gamma=1", "gamma"), "1");
+        assert_eq!(number("abslrp:norms=twin", "norms"), "1");
+        let lists: Choice = "zbox:low=-2/-1.5,high=2".parse().unwrap();
+        assert_eq!(lists.options().list("low"), [-2.0, -1.5]);
+    }
+
+    #[test]
+    fn what_is_no_choice_is_refused_with_what_there_is() {
+        for (text, reason) in [
+            ("", "there is no rule ''; known are abslrp-notebook, "),
+            ("Epsilon", "there is no rule 'Epsilon'"),
+            ("flat:epsilon=1", "the rule flat has no option 'epsilon'; it has none"),
+            ("gamma:alpha=1", "the rule gamma has no option 'alpha'; it has gamma, epsilon"),
+            ("epsilon:epsilon", "'' is no value for the option epsilon"),
+            ("epsilon:epsilon=-1", "'-1' is no value for the option epsilon"),
+            ("epsilon:epsilon=1/2", "'1/2' is no value for the option epsilon"),
+            ("epsilon:epsilon=nan", "'nan' is no value for the option epsilon"),
+            ("epsilon:epsilon=inf", "'inf' is no value for the option epsilon"),
+            ("abslrp:norms=1", "'1' is no value for the option norms; it is one of pass, twin"),
+            ("zbox:low=1", "the rule zbox needs high"),
+            ("zbox:low=1/,high=2", "'1/' is no value for the option low"),
+            ("alpha-beta:alpha=3", "the rule alpha-beta: "),
+        ] {
+            let error = text.parse::<Choice>().unwrap_err();
+            assert!(error.starts_with(reason), "'{text}': {error}");
+        }
+    }
+}

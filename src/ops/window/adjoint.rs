@@ -249,3 +249,109 @@ impl Window {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        ir::{Emitter, Origin, Value},
+        onnx::{DataType, Model},
+    };
+
+    /// A convolution that `turned` writes, over one axis: the elements of the kernel in the order in
+    /// which it meets them, and the zeros before and after `s`.
+    type Turned = (Vec<i64>, [i64; 2]);
+
+    /// What `turned` writes for a convolution over one axis, phase by phase.
+    fn turned(window: &Window, size: i64) -> Option<Vec<Turned>> {
+        let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
+        let emitter = Emitter::new(&crate::front::import(&model, &crate::ops::REGISTRY).unwrap());
+        let filled = |shape: &[i64]| emitter.filled(DataType::Float, 1.0, shape);
+        let x = Type::new(DataType::Float, [2, 8, size].map(Dim::Known).into());
+        let windows = window.windows(0, Dim::Known(size)).known().unwrap();
+        let (w, s) = (filled(&[5, 8, window.kernel[0]]), filled(&[2, 5, windows]));
+        let out = window.turned(&x, w, s, 1)?;
+        assert_eq!(out.ty().shape, x.shape);
+        let w = w.value();
+        let graph = emitter.finish();
+        let ints = |value: Option<Value>| {
+            let dims = graph.facts(value.unwrap()).ints.clone().unwrap();
+            dims.iter().map(|d| d.known().unwrap()).collect::<Vec<_>>()
+        };
+        let mut order = vec![0];
+        let mut found = Vec::new();
+        for node in graph.nodes() {
+            let Origin::New(emitted) = graph.origin(node) else { continue };
+            let inputs = graph.inputs(node);
+            // The last slices cut what phases have in common beyond the end.
+            if emitted.op_type == "Slice" && inputs[0] == Some(w) {
+                let (first, step) = (ints(inputs[1])[0], ints(inputs[4])[0]);
+                order = (0..=first).rev().step_by(-step as usize).collect();
+            } else if emitted.op_type == "Conv" {
+                let pads = emitted.attributes.iter().find(|a| a.name() == "pads").unwrap();
+                found.push((order.clone(), pads.ints[..].try_into().unwrap()));
+            }
+        }
+        Some(found)
+    }
+
+    fn window(kernel: i64, stride: i64, dilation: i64, pad: i64) -> Window {
+        Window {
+            kernel: vec![kernel],
+            strides: vec![stride],
+            dilations: vec![dilation],
+            before: vec![pad],
+            after: vec![pad],
+            ceil: false,
+            open: Vec::new(),
+            lower: false,
+            disputed: false,
+        }
+    }
+
+    #[test]
+    fn each_phase_meets_every_step_th_element_of_the_kernel_turned_around() {
+        let phases = turned(&window(3, 2, 1, 1), 7).unwrap();
+        assert_eq!(phases, [(vec![1], [0, 0]), (vec![2, 0], [0, 1])]);
+        let phases = turned(&window(3, 1, 2, 1), 7).unwrap();
+        assert_eq!(phases, [(vec![2, 1, 0], [3, 3])]);
+        // The third phase is reached by no window.
+        assert_eq!(turned(&window(2, 3, 1, 0), 8).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn there_is_no_negative_padding() {
+        assert_eq!(turned(&window(2, 1, 1, 2), 7), None);
+        assert_eq!(turned(&window(3, 2, 2, 1), 7), None);
+    }
+
+    /// By the definition of an adjoint: x[p] gets w[k] s[j] wherever the window j sees x[p] through its
+    /// element k.
+    #[test]
+    fn each_element_gets_what_windows_see_of_it() {
+        let mut tried = 0;
+        for (kernel, stride, pad) in
+            [(3, 1, 1), (3, 2, 1), (4, 2, 1), (5, 2, 2), (4, 3, 0), (3, 3, 2)]
+        {
+            for size in 5..12 {
+                let window = window(kernel, stride, 1, pad);
+                let windows = window.windows(0, Dim::Known(size)).known().unwrap();
+                let Some(convolutions) = turned(&window, size) else { continue };
+                assert_eq!(convolutions.len() as i64, stride);
+                tried += 1;
+                for p in 0..size {
+                    let pairs = (0..windows).flat_map(|j| (0..kernel).map(move |k| (j, k)));
+                    let seen = pairs.filter(|(j, k)| j * stride + k - pad == p);
+                    let (order, [before, _]) = &convolutions[(p % stride) as usize];
+                    let met = order.iter().zip(p / stride - before..).map(|(&k, j)| (j, k));
+                    let met = met.filter(|(j, _)| (0..windows).contains(j));
+                    let (seen, met): (BTreeSet<_>, BTreeSet<_>) = (seen.collect(), met.collect());
+                    assert_eq!(met, seen, "x[{p}] of {size} in {window:?}");
+                }
+            }
+        }
+        assert!(tried > 20, "{tried}");
+    }
+}

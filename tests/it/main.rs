@@ -18,6 +18,7 @@ mod common;
 
 mod cli;
 mod damage;
+mod fixtures;
 mod forms;
 mod invariance;
 mod mutation;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         wire::trials,
         cli::trials,
         damage::trials,
+        fixtures::trials,
         passes::trials,
         snapshots::trials,
         schema::trials,

@@ -8,6 +8,7 @@
 //! cargo test --test it conv_wide              # all that is known of some forms
 //! cargo test --test it -- --list
 //! INSTA_UPDATE=always cargo test --test it snapshots
+//! ABSLRP_MUTANT=4 cargo test --test it mutation::relu.op9 -- --exact
 //! ```
 //!
 //! A new suite is a module with a function `trials`, named in `main`.

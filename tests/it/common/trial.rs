@@ -14,7 +14,7 @@ use super::stem;
 
 thread_local! {
     /// What the last panic said, on a thread that runs a trial.
-    static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Keeps what a panic in a trial says, and where, for the list of failures at the end: nothing else
@@ -23,7 +23,7 @@ thread_local! {
 pub fn keep_panics() {
     let default = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        SAID.with_borrow_mut(|said| match said {
+        LAST_PANIC.with_borrow_mut(|said| match said {
             Some(said) => {
                 let trace = Backtrace::capture();
                 let captured = trace.status() == BacktraceStatus::Captured;
@@ -36,15 +36,15 @@ pub fn keep_panics() {
 
 /// What the last panic in this trial said, which was caught.
 pub fn last_panic() -> String {
-    SAID.with_borrow_mut(|said| said.as_mut().map(std::mem::take)).unwrap_or_default()
+    LAST_PANIC.with_borrow_mut(|said| said.as_mut().map(std::mem::take)).unwrap_or_default()
 }
 
 /// A trial that fails where `check` panics.
 pub fn trial(name: impl Into<String>, check: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, move || {
-        SAID.set(Some(String::new()));
+        LAST_PANIC.set(Some(String::new()));
         let result = catch_unwind(AssertUnwindSafe(check));
-        let said = SAID.take().unwrap_or_default();
+        let said = LAST_PANIC.take().unwrap_or_default();
         result.map_err(|_| said.into())
     })
 }

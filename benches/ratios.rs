@@ -16,7 +16,7 @@ use std::{
 use abslrp::{
     Options,
     onnx::{
-        self, Model,
+        Model,
         schema::{ModelProto, NodeProto},
     },
     verify::{
@@ -42,8 +42,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 fn compile(path: &Path, out: &Path) -> Result<()> {
     let model = Model::open(path)?;
-    let addition = abslrp::compile(&model, &Options::default())?.addition;
-    onnx::write(&model, &addition, out, onnx::PROTOBUF_LIMIT, &|_, _| ())?;
+    abslrp::compile(&model, &Options::default())?.write(out)?;
     Ok(())
 }
 
@@ -76,7 +75,7 @@ fn ratios(path: &Path) -> Result<()> {
 
 /// A network of many layers, which shows whether anything takes more than its share of time.
 fn chain(layers: usize) -> Result<Model> {
-    let mut proto = ModelProto::clone(&Model::open("fixtures/forms/gemm.op17.onnx")?.proto);
+    let mut proto = ModelProto::clone(Model::open("fixtures/forms/gemm.op17.onnx")?.proto());
     let graph = proto.graph.as_mut().ok_or("no graph")?;
     for i in 0..layers {
         let last = if i == 0 { "y".into() } else { format!("y{}", i - 1) };

@@ -7,12 +7,12 @@
 //! The weights are He-normal from a fixed seed, so that activations keep their scale through the
 //! network as they do in a trained one; the file is the same on every machine.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf};
 
 use abslrp::{
     onnx::attribute::{int, ints},
     onnx::{
-        Addition, DataType, External, Model, PROTOBUF_LIMIT,
+        DataType, Model,
         schema::{
             AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
             TensorShapeProto, TypeProto, ValueInfoProto,
@@ -151,14 +151,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..ModelProto::default()
     };
     // The writer guards a model's own file; this one has none yet.
-    let model = Model {
-        proto: Arc::new(proto),
-        path: PathBuf::new(),
-        external: External::beside(&path),
-        file: None,
-    };
-    let bytes =
-        abslrp::onnx::write(&model, &Addition::default(), &path, PROTOBUF_LIMIT, &|_, _| ())?;
+    let model = Model::new(proto, "")?;
+    let bytes = model.writer().write(&path)?;
     println!("{}: {bytes} bytes", path.display());
     Ok(())
 }

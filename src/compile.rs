@@ -1,28 +1,55 @@
-//! From a graph to its explanation: target, units, plan, sweep.
+//! The driver: from a model to its explanation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use prost::Message;
 
 use crate::{
     back::{self, Output},
     error::{Error, Problem},
     front,
-    ir::Emitter,
-    onnx::{Addition, Model},
+    ir::{Emitter, Graph, Value},
+    onnx::{self, Addition, Model, Writer},
     options::Options,
     passes,
-    plan::Plan,
+    plan::{Accepted, Plan},
     sweep::{self, Sweep},
 };
 
-/// A model's explanation: what is to be written behind its source, and what it is.
+/// A model's explanation: what is to be written behind the source it was made for, and what it is.
 #[derive(Debug, Clone)]
-pub struct Explanation {
+pub struct Explanation<'m> {
+    model: &'m Model,
+    addition: Addition,
+    summary: Summary,
+}
+
+impl Explanation<'_> {
     /// What is written behind the source's nodes, initializers, inputs, outputs and metadata.
-    pub addition: Addition,
+    pub fn addition(&self) -> &Addition {
+        &self.addition
+    }
+
     /// What was done.
-    pub summary: Summary,
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Writes the explained model; see [`Writer::write`].
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<u64, onnx::Error> {
+        self.writer().write(path)
+    }
+
+    /// The explained model, to be written with a limit or a sign of progress.
+    pub fn writer(&self) -> Writer<'_> {
+        Writer::new(self.model, &self.addition)
+    }
+
+    /// The bytes of the explained model, in pieces: weights are not copied. `concat` joins them.
+    pub fn encode(&self) -> Vec<Bytes> {
+        onnx::encode(self.model.proto(), &self.addition)
+    }
 }
 
 /// What was done, for people and machines.
@@ -55,49 +82,81 @@ pub struct Summary {
 }
 
 /// Explains a model.
-pub fn compile(model: &Model, options: &Options) -> Result<Explanation, Error> {
-    let graph = front::import(model, &crate::ops::REGISTRY)?;
-    let plan = Plan::new(&graph, options)?;
-    plan.check(&graph, options)?;
-    let passes: Vec<_> = options.passes().collect();
-    let emitter = Emitter::with(&graph, passes::lowering(&passes));
-    let rewrites = passes::rule_rewrites(&passes);
-    let sweep =
-        Sweep { graph: &graph, plan: &plan, options, rewrites: &rewrites, emitter: &emitter };
-    let (of, values) = sweep.maps()?;
-    let (emitted, values) = passes::rewritten(&passes, emitter.finish(), values);
-    let outputs = of
-        .iter()
-        .zip(values)
-        .map(|(&of, value)| {
-            let name = format!("{}_relevance", graph.name(of));
-            match graph.by_name(&name) {
-                Some(_) => Err(Error::NameTaken { name }),
-                None => Ok(Output { name, value, ty: sweep::map_type(&graph, of, options) }),
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+pub fn compile<'m>(model: &'m Model, options: &Options) -> Result<Explanation<'m>, Error> {
+    Draft::new(model, options)?.explain()
+}
 
-    let mut addition = back::addition(&emitted, &outputs);
-    let cut = plan.unsupported.iter().map(Problem::to_string).collect();
-    let summary = Summary {
-        model: model.path.clone(),
-        output: graph.name(plan.explained.value).into(),
-        instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
-        options: Options { target: plan.start.target.clone(), ..options.clone() },
-        relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
-        unreached: graph
-            .graph_inputs()
-            .filter(|v| !plan.inputs.contains(v))
-            .map(|v| graph.name(v).into())
-            .collect(),
-        cut,
-        units: plan.units.len(),
-        nodes: (model.graph().node.len(), addition.nodes.len()),
-        multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),
-        added_bytes: addition.nodes.iter().map(Message::encoded_len).sum::<usize>()
-            + addition.initializers.iter().map(Message::encoded_len).sum::<usize>(),
-    };
-    addition.metadata = back::record(model, &addition, &summary, &plan.text(&graph));
-    Ok(Explanation { addition, summary })
+/// An explanation that is planned, and not yet emitted.
+pub(crate) struct Draft<'m> {
+    model: &'m Model,
+    pub graph: Graph,
+    pub plan: Plan,
+    /// The options that the plan comes to.
+    pub options: Options,
+}
+
+impl<'m> Draft<'m> {
+    pub fn new(model: &'m Model, options: &Options) -> Result<Self, Error> {
+        let graph = front::import(model, &crate::ops::REGISTRY)?;
+        let plan = Plan::new(&graph, options)?;
+        let options = Options { target: plan.start.target.clone(), ..options.clone() };
+        Ok(Self { model, graph, plan, options })
+    }
+
+    pub fn explain(self) -> Result<Explanation<'m>, Error> {
+        let Self { model, graph, plan, options } = self;
+        let plan = plan.accept(&graph, options.on_unsupported)?;
+        let (of, emitted, values) = emit(&graph, &plan, &options, |sweep| sweep.maps())?;
+        let outputs = of
+            .iter()
+            .zip(values)
+            .map(|(&of, value)| {
+                let name = format!("{}_relevance", graph.name(of));
+                match graph.by_name(&name) {
+                    Some(_) => Err(Error::NameTaken { name }),
+                    None => Ok(Output { name, value, ty: sweep::map_type(&graph, of, &options) }),
+                }
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let mut addition = back::addition(&emitted, &outputs);
+        let cut = plan.unsupported.iter().map(Problem::to_string).collect();
+        let summary = Summary {
+            model: model.path().into(),
+            output: graph.name(plan.explained.value).into(),
+            instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
+            options,
+            relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
+            unreached: graph
+                .graph_inputs()
+                .filter(|v| !plan.inputs.contains(v))
+                .map(|v| graph.name(v).into())
+                .collect(),
+            cut,
+            units: plan.units.len(),
+            nodes: (model.graph().node.len(), addition.nodes.len()),
+            multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),
+            added_bytes: addition.nodes.iter().map(Message::encoded_len).sum::<usize>()
+                + addition.initializers.iter().map(Message::encoded_len).sum::<usize>(),
+        };
+        addition.metadata = back::record(model, &addition, &summary, &plan.text(&graph));
+        Ok(Explanation { model, addition, summary })
+    }
+}
+
+/// Emits the formulas that a sweep is asked for, as the passes want them. Gives what `formulas` gives,
+/// the graph, and where the values are in it.
+pub(crate) fn emit<T>(
+    graph: &Graph,
+    plan: &Accepted,
+    options: &Options,
+    formulas: impl FnOnce(&Sweep<'_, '_>) -> Result<(T, Vec<Value>), Error>,
+) -> Result<(T, Graph, Vec<Value>), Error> {
+    let passes: Vec<_> = options.passes().collect();
+    let rewrites = passes::rule_rewrites(&passes);
+    let emitter = Emitter::with(graph, passes::lowering(&passes));
+    let sweep = Sweep { graph, plan, options, rewrites: &rewrites, emitter: &emitter };
+    let (what, values) = formulas(&sweep)?;
+    let (emitted, values) = passes::rewritten(&passes, emitter.finish(), values);
+    Ok((what, emitted, values))
 }

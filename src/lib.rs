@@ -39,10 +39,7 @@
 //! ```no_run
 //! let model = abslrp::onnx::Model::open("model.onnx")?;
 //! let options = abslrp::Options { target: "argmax".parse()?, ..Default::default() };
-//! let explanation = abslrp::compile(&model, &options)?;
-//! let limit = abslrp::onnx::PROTOBUF_LIMIT;
-//! let out = std::path::Path::new("explained.onnx");
-//! abslrp::onnx::write(&model, &explanation.addition, out, limit, &|_, _| ())?;
+//! abslrp::compile(&model, &options)?.write("explained.onnx")?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -50,6 +47,7 @@ pub mod back;
 pub mod compile;
 pub mod error;
 pub mod front;
+pub mod inspect;
 pub mod ir;
 pub mod onnx;
 pub mod ops;
@@ -62,4 +60,11 @@ pub mod verify;
 
 pub use compile::{Explanation, Summary, compile};
 pub use error::{Error, Problem};
+pub use inspect::{Inspection, inspect};
 pub use options::Options;
+pub use verify::verify;
+
+/// A model as text, stable and diffable: a line for each node, and weights by type and shape.
+pub fn print(model: &onnx::Model) -> String {
+    onnx::text::model(model.proto(), model.external())
+}

@@ -68,7 +68,7 @@ pub fn record(
         // Of plain fields, which cannot fail to be written.
         ("options", serde_json::to_string(options).unwrap_or_default()),
         ("added", added.map(|n| n.to_string()).join(" ")),
-        ("source_sha256", fingerprint(&model.proto)),
+        ("source_sha256", fingerprint(model.proto())),
     ];
     if !summary.cut.is_empty() {
         entries.push(("cut", summary.cut.join("\n")));
@@ -86,7 +86,7 @@ pub fn record(
 /// not hold what its record says, or holds another source.
 pub fn source_of(model: &Model) -> Option<ModelProto> {
     let record = Record::read(model)?;
-    let mut source = (*model.proto).clone();
+    let mut source = ModelProto::clone(model.proto());
     let graph = source.graph.as_mut()?;
     let [nodes, initializers, inputs, outputs] = record.added;
     graph.node.truncate(graph.node.len().checked_sub(nodes)?);

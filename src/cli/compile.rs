@@ -35,11 +35,10 @@ impl Args {
         let out = self.out.unwrap_or_else(|| self.model.with_extension("explained.onnx"));
         let explanation =
             abslrp::compile(&model, &self.explain.into()).map_err(Failure::lrp(&self.model))?;
-        let limit = onnx::PROTOBUF_LIMIT;
-        let bytes = onnx::write(&model, &explanation.addition, &out, limit, &progress("writing"))?;
+        let bytes = explanation.writer().progress(&progress("writing")).write(&out)?;
 
-        let summary = explanation.summary;
-        let mut text = text(&summary, &out, bytes);
+        let summary = explanation.summary();
+        let mut text = text(summary, &out, bytes);
         let mut json = serde_json::json!({ "out": out, "bytes": bytes, "summary": summary });
         let mut holds = true;
         if self.verify {

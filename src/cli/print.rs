@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abslrp::onnx::{Model, text};
+use abslrp::onnx::Model;
 
 use super::{Failure, Report};
 
@@ -16,7 +16,7 @@ pub struct Args {
 impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let model = Model::open(&self.model)?;
-        let text = text::model(&model.proto, &model.external);
+        let text = abslrp::print(&model);
         Ok(Report { text, json: serde_json::Value::Null, as_json: false, holds: true })
     }
 }

@@ -26,8 +26,8 @@ use crate::{
 pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Error> {
     let graph = Graph {
         operators,
-        source: model.proto.clone(),
-        external: model.external.clone(),
+        source: model.proto().clone(),
+        external: model.external().clone(),
         opset: model.opset(),
         dag: DiGraph::new(),
         names: BTreeMap::new(),

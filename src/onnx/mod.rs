@@ -14,6 +14,7 @@ pub mod schema;
 mod tensor;
 pub mod text;
 mod write;
+mod writer;
 
 use std::path::PathBuf;
 
@@ -21,7 +22,8 @@ pub use external::External;
 pub use read::{Mapped, Model};
 pub use schema::tensor_proto::DataType;
 pub use tensor::Tensor;
-pub use write::{Addition, PROTOBUF_LIMIT, encode, write};
+pub use write::{Addition, PROTOBUF_LIMIT, encode};
+pub use writer::Writer;
 
 /// The newest IR version that the vendored schema describes.
 pub const IR_VERSION: i64 = schema::Version::IrVersion as i64;

@@ -10,21 +10,19 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Error, External, IR_VERSION, OPSETS, Tensor,
+    Addition, Error, External, IR_VERSION, OPSETS, Tensor, Writer,
     schema::{GraphProto, ModelProto},
 };
 
-/// A decoded model and where it came from.
+/// A decoded model and where it came from. There is none without a graph and a known operator set:
+/// [`Model::new`] refuses it.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The decoded message. Tensor payloads point into the memory map of the file.
-    pub proto: Arc<ModelProto>,
-    /// The file, for messages and for external data, which lies relative to it.
-    pub path: PathBuf,
-    /// The files that hold tensors outside the model.
-    pub external: External,
-    /// The file that payloads are windows on, if they are.
-    pub file: Option<Arc<Mapped>>,
+    proto: Arc<ModelProto>,
+    opset: i64,
+    path: PathBuf,
+    external: External,
+    file: Option<Arc<Mapped>>,
 }
 
 /// A file that is mapped into memory.
@@ -61,85 +59,112 @@ impl Model {
     /// As [`Model::open`], for bytes in memory; `path` says where external data would lie.
     pub fn decode(bytes: Bytes, path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let proto = ModelProto::decode(bytes)
-            .map_err(|source| Error::Decode { path: path.clone(), source })?;
-        let external = External::beside(&path);
-        let model = Self { external, proto: Arc::new(proto), path, file: None };
-        model.check()?;
-        Ok(model)
+        match ModelProto::decode(bytes) {
+            Ok(proto) => Self::new(proto, path),
+            Err(source) => Err(Error::Decode { path, source }),
+        }
     }
 
-    /// The graph. [`Model::decode`] has seen that there is one.
+    /// As [`Model::decode`], for a message that is decoded already.
+    pub fn new(proto: ModelProto, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let external = External::beside(&path);
+        let opset = check(&proto, &path, &external)?;
+        Ok(Self { proto: Arc::new(proto), opset, path, external, file: None })
+    }
+
+    /// The message. Tensor payloads point into the memory map of the file.
+    pub fn proto(&self) -> &Arc<ModelProto> {
+        &self.proto
+    }
+
+    /// The graph.
     pub fn graph(&self) -> &GraphProto {
-        const EMPTY: &GraphProto = &GraphProto {
-            node: Vec::new(),
-            name: None,
-            initializer: Vec::new(),
-            sparse_initializer: Vec::new(),
-            doc_string: None,
-            input: Vec::new(),
-            output: Vec::new(),
-            value_info: Vec::new(),
-            quantization_annotation: Vec::new(),
-            metadata_props: Vec::new(),
-        };
-        self.proto.graph.as_ref().unwrap_or(EMPTY)
+        self.proto.graph.as_ref().unwrap_or_else(|| unreachable!("it was seen by `check`"))
     }
 
     /// The imported version of the standard operators, `ai.onnx`.
     pub fn opset(&self) -> i64 {
-        opset(&self.proto).unwrap_or_default()
+        self.opset
+    }
+
+    /// The file, for messages and for external data, which lies relative to it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The files that hold tensors outside the model.
+    pub fn external(&self) -> &External {
+        &self.external
+    }
+
+    /// The file that payloads are windows on, if they are.
+    pub(super) fn file(&self) -> Option<&Mapped> {
+        self.file.as_deref()
+    }
+
+    /// The model as it is, to be written.
+    pub fn writer(&self) -> Writer<'_> {
+        const NOTHING: &Addition = &Addition {
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            metadata: Vec::new(),
+        };
+        Writer::new(self, NOTHING)
     }
 
     /// The value of a key in the model's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.proto.metadata_props.iter().find(|p| p.key() == key).map(|p| p.value())
     }
+}
 
-    fn check(&self) -> Result<(), Error> {
-        let refuse = |what: String| Err(Error::Model { path: self.path.clone(), what });
-        let ir = self.proto.ir_version();
-        if ir > IR_VERSION {
+/// The imported operator set of a model that this version understands.
+fn check(proto: &ModelProto, path: &Path, external: &External) -> Result<i64, Error> {
+    let refuse = |what: String| Err(Error::Model { path: path.into(), what });
+    let ir = proto.ir_version();
+    if ir > IR_VERSION {
+        return refuse(format!(
+            "IR version {ir} is newer than {IR_VERSION}, the newest this version of abslrp can \
+             write without loss; export with an older ONNX or update abslrp"
+        ));
+    }
+    let Some(graph) = &proto.graph else {
+        return refuse("not an ONNX model, or a damaged one: it holds no graph".into());
+    };
+    let opset = match opset(proto) {
+        Some(v) if OPSETS.contains(&v) => v,
+        Some(v) if v < *OPSETS.start() => {
             return refuse(format!(
-                "IR version {ir} is newer than {IR_VERSION}, the newest this version of abslrp can \
-                 write without loss; export with an older ONNX or update abslrp"
+                "opset {v} is older than {}: convert it first with \
+                 `onnx.version_converter.convert_version(model, {})` in Python",
+                OPSETS.start(),
+                OPSETS.start()
             ));
         }
-        let Some(graph) = &self.proto.graph else {
-            return refuse("not an ONNX model, or a damaged one: it holds no graph".into());
-        };
-        match opset(&self.proto) {
-            Some(v) if OPSETS.contains(&v) => {}
-            Some(v) if v < *OPSETS.start() => {
-                return refuse(format!(
-                    "opset {v} is older than {}: convert it first with \
-                     `onnx.version_converter.convert_version(model, {})` in Python",
-                    OPSETS.start(),
-                    OPSETS.start()
-                ));
-            }
-            Some(v) => {
-                return refuse(format!(
-                    "opset {v} is newer than {}, the newest this version of abslrp knows; convert \
-                     it with `onnx.version_converter.convert_version` or update abslrp",
-                    OPSETS.end()
-                ));
-            }
-            None => {
-                return refuse(
-                    "not an ONNX model, or a damaged one: it imports no version of ai.onnx".into(),
-                );
-            }
+        Some(v) => {
+            return refuse(format!(
+                "opset {v} is newer than {}, the newest this version of abslrp knows; convert \
+                 it with `onnx.version_converter.convert_version` or update abslrp",
+                OPSETS.end()
+            ));
         }
-        for tensor in &graph.initializer {
-            Tensor::new(tensor, &self.external).check().map_err(|what| Error::Tensor {
-                path: self.path.clone(),
-                tensor: tensor.name().into(),
-                what,
-            })?;
+        None => {
+            return refuse(
+                "not an ONNX model, or a damaged one: it imports no version of ai.onnx".into(),
+            );
         }
-        Ok(())
+    };
+    for tensor in &graph.initializer {
+        Tensor::new(tensor, external).check().map_err(|what| Error::Tensor {
+            path: path.into(),
+            tensor: tensor.name().into(),
+            what,
+        })?;
     }
+    Ok(opset)
 }
 
 fn opset(proto: &ModelProto) -> Option<i64> {

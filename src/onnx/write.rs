@@ -46,31 +46,26 @@ pub fn encode(model: &ModelProto, addition: &Addition) -> Vec<Bytes> {
     rope(model, addition, Cow::Borrowed).finish()
 }
 
-/// Writes `model` with `addition` to `path`, by way of a temporary file: on failure nothing is
-/// left, and a file that was there before is still there. External data stay where they are when
-/// `path` lies in the same directory, and are copied otherwise. A message of more than `limit`
-/// bytes ([`PROTOBUF_LIMIT`] unless a test says otherwise) has its weights moved to `path` + `.data`.
-///
-/// `progress` is told the number of bytes written so far and in all. Returns that number.
-pub fn write(
+/// Does what [`Writer::write`](super::Writer::write) says.
+pub(super) fn write(
     model: &Model,
     addition: &Addition,
     path: &Path,
     limit: u64,
     progress: &dyn Fn(u64, u64),
 ) -> Result<u64, Error> {
-    if same_file(path, &model.path) {
+    if same_file(path, model.path()) {
         return Err(Error::Model {
             path: path.into(),
             what: "the output would overwrite the source; name another file with -o".into(),
         });
     }
     let mut files = Vec::new();
-    let mut message = rope(&model.proto, addition, Cow::Borrowed);
+    let mut message = rope(model.proto(), addition, Cow::Borrowed);
     if message.len > limit {
         let name = format!("{}.data", path.file_name().unwrap_or_default().to_string_lossy());
         let mut data = Rope::default();
-        message = rope(&model.proto, addition, |tensor| externalise(tensor, &name, &mut data));
+        message = rope(model.proto(), addition, |tensor| externalise(tensor, &name, &mut data));
         files.push((path.with_file_name(name), data));
     }
     files.push((path.to_path_buf(), message));
@@ -82,17 +77,17 @@ pub fn write(
         let mut file = stage(&path)?;
         for chunk in rope.finish() {
             for piece in chunk.chunks(64 << 20) {
-                let mapped = model.file.as_ref();
-                let from = mapped.and_then(|mapped| Some((mapped.file(), mapped.position(piece)?)));
+                let from =
+                    model.file().and_then(|mapped| Some((mapped.file(), mapped.position(piece)?)));
                 match from {
                     // From file to file, where the system can do that by itself.
                     Some((mut source, at)) if piece.len() > 1 << 16 => {
-                        source.seek(SeekFrom::Start(at)).map_err(Error::io(&model.path))?;
+                        source.seek(SeekFrom::Start(at)).map_err(Error::io(model.path()))?;
                         let mut window = source.take(piece.len() as u64);
                         let copied = std::io::copy(&mut window, file.as_file_mut());
                         if copied.map_err(Error::io(&path))? < piece.len() as u64 {
                             let what = "the file was cut short while it was read".into();
-                            return Err(Error::Model { path: model.path.clone(), what });
+                            return Err(Error::Model { path: model.path().into(), what });
                         }
                     }
                     _ => file.write_all(piece).map_err(Error::io(&path))?,
@@ -138,14 +133,14 @@ fn copy_external(
 ) -> Result<Vec<(NamedTempFile, PathBuf)>, Error> {
     let target = path.parent().unwrap_or(Path::new(""));
     let here = |p: &Path| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.into() };
-    if same_file(&here(target), &here(model.external.directory())) {
+    if same_file(&here(target), &here(model.external().directory())) {
         return Ok(Vec::new());
     }
     let mut locations = BTreeSet::new();
     for tensor in model.graph().initializer.iter().chain(&addition.initializers) {
         if External::holds(tensor) {
-            let location = model.external.location(tensor).map_err(|what| Error::Tensor {
-                path: model.path.clone(),
+            let location = model.external().location(tensor).map_err(|what| Error::Tensor {
+                path: model.path().into(),
                 tensor: tensor.name().into(),
                 what,
             })?;
@@ -154,7 +149,7 @@ fn copy_external(
     }
     let mut staged = Vec::new();
     for location in locations {
-        let (from, to) = (model.external.directory().join(&location), target.join(&location));
+        let (from, to) = (model.external().directory().join(&location), target.join(&location));
         if to.exists() {
             if same_content(&from, &to).map_err(Error::io(&to))? {
                 continue;

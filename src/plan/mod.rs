@@ -56,7 +56,7 @@ pub struct Plan {
 
 impl Plan {
     /// Plans the explanation of a graph. What has no rule is listed, not refused; see
-    /// [`Plan::check`].
+    /// [`Plan::accept`].
     pub fn new(graph: &Graph, options: &Options) -> Result<Self, Error> {
         let explained = explained::choose(graph, options)?;
         let shown = options
@@ -152,9 +152,10 @@ impl Plan {
         self.units.iter().map(line).collect()
     }
 
-    /// Refuses a plan that cannot be carried out, unless `options` say to cut relevance there.
-    pub fn check(&self, graph: &Graph, options: &Options) -> Result<(), Error> {
-        if options.on_unsupported == OnUnsupported::Error
+    /// Refuses a plan that cannot be carried out. Where there is no rule, relevance is cut if that is
+    /// what to do there.
+    pub fn accept(self, graph: &Graph, unsupported: OnUnsupported) -> Result<Accepted, Error> {
+        if unsupported == OnUnsupported::Error
             && let Some(first) = self.unsupported.first()
         {
             let more = self.unsupported.len() - 1;
@@ -175,7 +176,18 @@ impl Plan {
                 },
             });
         }
-        Ok(())
+        Ok(Accepted(self))
+    }
+}
+
+/// A plan that can be carried out: the sweep takes no other.
+pub struct Accepted(Plan);
+
+impl std::ops::Deref for Accepted {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.0
     }
 }
 

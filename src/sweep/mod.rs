@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Problem},
     ir::{self, Call, Dim, Emitter, Expr, Graph, Kind, Value},
     options::Options,
-    plan::{Plan, Planned, Unit},
+    plan::{Accepted, Planned, Unit},
     rules::{Known, Rewrite, Treatment},
 };
 
@@ -39,7 +39,7 @@ pub struct Sweep<'s, 'e> {
     /// The source.
     pub graph: &'s Graph,
     /// What is crossed, and how.
-    pub plan: &'s Plan,
+    pub plan: &'s Accepted,
     /// How it is asked for.
     pub options: &'s Options,
     /// What becomes of a rule at each unit, before it is emitted.

@@ -2,18 +2,15 @@
 
 use crate::{
     back::{self, Output},
+    compile::{Draft, emit},
     error::Error,
-    front,
-    ir::{Emitter, Expr, Type},
+    ir::{Expr, Type, Value},
     onnx::{Addition, DataType, Model},
     options::Options,
-    passes,
-    plan::Plan,
-    sweep::Sweep,
 };
 
 /// A unit in the books.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Entry {
     /// Its node.
     pub node: String,
@@ -63,51 +60,45 @@ pub struct Books {
 impl Books {
     /// The explanation of a model with books instead of relevance.
     pub fn open(model: &Model, options: &Options) -> Result<Self, Error> {
-        let graph = front::import(model, &crate::ops::REGISTRY)?;
-        let plan = Plan::new(&graph, options)?;
-        plan.check(&graph, options)?;
-        let passes: Vec<_> = options.passes().collect();
-        let emitter = Emitter::with(&graph, passes::lowering(&passes));
-        let rewrites = passes::rule_rewrites(&passes);
-        let sweep =
-            Sweep { graph: &graph, plan: &plan, options, rewrites: &rewrites, emitter: &emitter };
-        let (mut entries, mut numbers) = (Vec::new(), Vec::new());
-        let Some(start) = sweep.starts()?.into_iter().next() else {
-            return Ok(Self { addition: Addition::default(), entries });
-        };
-        sweep.run(start.for_it, &mut |unit, crossed| {
-            let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
-            let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
-            let kept = crossed.kept.map_or_else(|| totals(&received), |kept| vec![total(kept)]);
-            let zero = total(emitter.zeros(DataType::Float, 1));
-            for sums in
-                [totals(&received), magnitudes(&received), totals(&given), magnitudes(&given), kept]
-            {
-                numbers.push(sums.into_iter().reduce(|a, b| a + b).unwrap_or(zero));
-            }
-            let operators = unit.members().map(|node| graph.node(node).operator_name());
-            entries.push(Entry {
-                node: graph.label(unit.node).into(),
-                operators: operators.collect::<Vec<_>>().join("+"),
-                kind: unit.kind.name(),
-                received: 0.0,
-                received_magnitude: 0.0,
-                given: 0.0,
-                given_magnitude: 0.0,
-                stabiliser: 0.0,
-                bias: 0.0,
-            });
+        let Draft { graph, plan, options, .. } = Draft::new(model, options)?;
+        let plan = plan.accept(&graph, options.on_unsupported)?;
+        let (entries, emitted, values) = emit(&graph, &plan, &options, |sweep| {
+            let (mut entries, mut numbers) = (Vec::new(), Vec::new());
+            let Some(start) = sweep.starts()?.into_iter().next() else {
+                return Ok((entries, Vec::new()));
+            };
+            sweep.run(start.for_it, &mut |unit, crossed| {
+                let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
+                let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
+                let kept = crossed.kept.map_or_else(|| totals(&received), |kept| vec![total(kept)]);
+                let zero = total(sweep.emitter.zeros(DataType::Float, 1));
+                for sums in [
+                    totals(&received),
+                    magnitudes(&received),
+                    totals(&given),
+                    magnitudes(&given),
+                    kept,
+                ] {
+                    numbers.push(sums.into_iter().reduce(|a, b| a + b).unwrap_or(zero));
+                }
+                let operators = unit.members().map(|node| graph.node(node).operator_name());
+                entries.push(Entry {
+                    node: graph.label(unit.node).into(),
+                    operators: operators.collect::<Vec<_>>().join("+"),
+                    kind: unit.kind.name(),
+                    ..Entry::default()
+                });
+            })?;
+            Ok((
+                entries,
+                Expr::concat(&numbers, 0).map(|books| books.value()).into_iter().collect(),
+            ))
         })?;
-        let books = Expr::concat(&numbers, 0);
-        let value = books.map(|books| books.value());
-        let mut emitted = emitter.finish();
-        let mut outputs = Vec::new();
-        if let Some(value) = value {
-            let values;
-            (emitted, values) = passes::rewritten(&passes, emitted, vec![value]);
-            let ty = Type { elem: emitted.ty(values[0]).elem, shape: None };
-            outputs.push(Output { name: OUTPUT.into(), value: values[0], ty });
-        }
+        let output = |value: Value| {
+            let ty = Type { elem: emitted.ty(value).elem, shape: None };
+            Output { name: OUTPUT.into(), value, ty }
+        };
+        let outputs: Vec<_> = values.into_iter().map(output).collect();
         Ok(Self { addition: back::addition(&emitted, &outputs), entries })
     }
 

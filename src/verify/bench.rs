@@ -105,8 +105,7 @@ pub fn bench(path: &Path, request: &Request, directory: &Path) -> Result<Report,
         let options = Options { level, passes, ..request.options.clone() };
         let out = directory.join(format!("explained{level}.onnx"));
         if files.iter().all(|(_, known)| *known != out) {
-            let addition = crate::compile(&model, &options)?.addition;
-            onnx::write(&model, &addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ())?;
+            crate::compile(&model, &options)?.write(&out)?;
             files.push((level.to_string(), out));
         }
     }
@@ -183,9 +182,9 @@ fn size(path: &Path) -> u64 {
     let tensors = model.graph().initializer.iter();
     let files: std::collections::BTreeSet<_> = tensors
         .filter(|tensor| onnx::External::holds(tensor))
-        .filter_map(|tensor| model.external.location(tensor).ok())
+        .filter_map(|tensor| model.external().location(tensor).ok())
         .collect();
-    of(path) + files.iter().map(|file| of(&model.external.directory().join(file))).sum::<u64>()
+    of(path) + files.iter().map(|file| of(&model.external().directory().join(file))).sum::<u64>()
 }
 
 fn feeds(runner: &Runner, request: &Request) -> Result<Vec<(String, Array)>, Error> {

@@ -8,7 +8,6 @@ pub mod session;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use balance::{Books, Entry};
@@ -210,15 +209,10 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         None => {
             let source = back::source_of(&model);
             let proto = source.ok_or_else(|| Error::NoSource { path: path.into() })?;
-            Model {
-                proto: Arc::new(proto),
-                path: path.into(),
-                external: model.external.clone(),
-                file: None,
-            }
+            Model::new(proto, path)?
         }
     };
-    let bench = Bench { request, directory: source.external.directory() };
+    let bench = Bench { request, directory: source.external().directory() };
     let originals: Vec<_> = source.graph().output.iter().map(|o| o.name().to_string()).collect();
 
     let mut runner = bench.runner(&Source::File(path), false)?;
@@ -228,7 +222,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     drop(runner);
     let optimised = bench.run(&Source::File(path), true, &feeds)?;
     let (source_plain, source_optimised) = {
-        let bytes = bytes(&source.proto, &Addition::default());
+        let bytes = bytes(source.proto(), &Addition::default());
         let source = match &request.source {
             Some(file) => Source::File(file),
             None => Source::Memory(&bytes, bench.directory),
@@ -239,7 +233,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let options =
         crate::Options { level, passes: None, bake_twins: false, ..record.options.clone() };
     let other = crate::compile(&source, &options)?;
-    let other = bytes(&source.proto, &other.addition);
+    let other = other.encode().concat();
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;
     let units = bench.balance(&source, &record.options, &feeds)?;
     // Relevance that has grown is a difference of large numbers somewhere, and rounded accordingly.
@@ -375,7 +369,7 @@ impl Bench<'_> {
         feeds: &[(String, Array)],
     ) -> Result<Vec<Entry>, Error> {
         let books = Books::open(source, options)?;
-        let bytes = bytes(&source.proto, &books.addition);
+        let bytes = bytes(source.proto(), &books.addition);
         let mut runner = self.runner(&Source::Memory(&bytes, self.directory), false)?;
         let found = runner.run(feeds)?.into_iter().find(|(name, _)| name == balance::OUTPUT);
         let numbers: Vec<_> = found.map_or(Vec::new(), |(_, a)| a.numbers().into_iter().collect());

@@ -31,7 +31,7 @@ fn outcome(bytes: Vec<u8>) -> Option<String> {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let model = Model::decode(bytes.into(), "damaged.onnx").map_err(|e| e.to_string())?;
         let explained = explain(&model, &Options::default());
-        let _ = text::model(&model.proto, &model.external);
+        let _ = text::model(model.proto(), model.external());
         explained.map(drop).map_err(|e| e.to_string())
     }));
     result.unwrap_or_else(|_| panic!("{}", last_panic())).err()

@@ -89,7 +89,7 @@ fn canonize_none_takes_every_node_by_itself() {
     let model = Model::open(path).unwrap();
     let units = |canonize| {
         let options = Options { canonize, ..Options::default() };
-        explain(&model, &options).unwrap().summary.units
+        explain(&model, &options).unwrap().summary().units
     };
     assert!(units(Canonize::None) > units(Canonize::Units));
 }

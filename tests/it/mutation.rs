@@ -13,8 +13,8 @@ use prost::Message;
 
 use crate::common::{
     AttributeProto, Device, External, LEVELS, Level, Locate, Model, ModelProto, NodeProto, Options,
-    Runner, Source, TensorProto, each_model, explain, models, onnx, ops, stem, text,
-    trial::last_panic, trials, type_proto,
+    Runner, Source, TensorProto, each_model, explain, models, ops, stem, text, trial::last_panic,
+    trials, type_proto,
 };
 
 /// How many mutants there are of each form: 10 000 of all.
@@ -192,8 +192,8 @@ impl Mutant {
         let source = self.proto.encode_to_vec();
         let model = Model::decode(source.into(), "mutant.onnx").map_err(|e| e.to_string())?;
         let options = Options { level: self.level, output: Some("y".into()), ..Options::default() };
-        let addition = explain(&model, &options).map_err(|e| e.to_string())?.addition;
-        Ok(onnx::encode(&model.proto, &addition).concat())
+        let explanation = explain(&model, &options).map_err(|e| e.to_string())?;
+        Ok(explanation.encode().concat())
     }
 
     /// What is wrong with what becomes of it.

@@ -1,15 +1,15 @@
 //! Other precisions. Where ONNX Runtime's CPU has no kernel — float64 convolutions — the emitted
 //! graphs run on ONNX's own reference evaluator, which shows what they are worth without rounding.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{path::Path, process::Command};
 
 use half::f16;
 use libtest_mimic::Trial;
 use ndarray::ArrayD;
 
 use crate::common::{
-    Array, DataType, LEVELS, Model, Options, PROTOBUF_LIMIT, TensorProto, compile, distance,
-    explain, feed, fixture, golden, input, onnx, python_packages, run, runner, trials, type_proto,
+    Array, DataType, LEVELS, Model, ModelProto, Options, TensorProto, compile, distance, explain,
+    feed, fixture, golden, input, python_packages, run, runner, trials, type_proto,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -24,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
 /// The network with weights, inputs and outputs of another floating-point type.
 fn converted(name: &str, elem: DataType) -> Model {
     let model = Model::open(fixture(&format!("{name}.legacy17.onnx"))).unwrap();
-    let mut proto = (*model.proto).clone();
+    let mut proto = ModelProto::clone(model.proto());
     let graph = proto.graph.as_mut().unwrap();
     for tensor in graph.initializer.iter_mut().filter(|t| t.data_type() == DataType::Float as i32) {
         let raw = tensor.raw_data().to_vec();
@@ -41,12 +41,11 @@ fn converted(name: &str, elem: DataType) -> Model {
             ty.elem_type = Some(elem as i32);
         }
     }
-    Model { proto: Arc::new(proto), ..model }
+    Model::new(proto, model.path()).unwrap()
 }
 
 fn write_explained(model: &Model, options: &Options, out: &Path) {
-    let explanation = explain(model, options).unwrap();
-    onnx::write(model, &explanation.addition, out, PROTOBUF_LIMIT, &|_, _| ()).unwrap();
+    explain(model, options).unwrap().write(out).unwrap();
 }
 
 fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
@@ -103,9 +102,9 @@ fn bfloat16_is_explained_in_float32() {
     // ONNX Runtime's CPU does not run it; the declared types say what is computed.
     let model = converted("digits", DataType::Bfloat16);
     let explanation = explain(&model, &Options::default()).unwrap();
-    let (_, ty) = &explanation.summary.relevance[0];
+    let (_, ty) = &explanation.summary().relevance[0];
     assert!(ty.starts_with("f32"), "{ty}");
-    let computed = explanation.addition.initializers.iter().filter_map(|t| {
+    let computed = explanation.addition().initializers.iter().filter_map(|t| {
         DataType::try_from(t.data_type()).ok().filter(|elem| *elem != DataType::Int64)
     });
     assert!(computed.into_iter().all(|elem| elem == DataType::Float));

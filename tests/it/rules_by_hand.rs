@@ -10,7 +10,7 @@ use prost::Message;
 use crate::common::{
     Array, DataType, Device, Dimension, GraphProto, LEVELS, Locate, Model, ModelProto, NodeProto,
     OperatorSetIdProto, Options, Runner, Source, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, dimension, explain, onnx, rules, trial, trials, type_proto,
+    ValueInfoProto, dimension, explain, rules, trial, trials, type_proto,
 };
 
 const X: [[f64; 3]; 2] = [[1.5, -0.7, 0.3], [-2.0, 0.4, 1.1]];
@@ -180,8 +180,7 @@ fn the_formula_is_computed(rule: &str, by_hand: ByHand) {
 /// The relevance of `X` in the explained model.
 fn relevance(options: &Options) -> ArrayD<f64> {
     let model = model();
-    let addition = explain(&model, options).unwrap().addition;
-    let bytes = onnx::encode(&model.proto, &addition).concat();
+    let bytes = explain(&model, options).unwrap().encode().concat();
     let source = Source::Memory(&bytes, Path::new("."));
     let mut runner = Runner::new(&source, false, Device::Cpu, &Locate::default()).unwrap();
     let outputs = runner.run(&[("x".into(), Array::Float64(arr2(&X).into_dyn()))]).unwrap();

@@ -133,8 +133,15 @@ fn plan_of(preset: &str) -> Files {
     let options = if preset == "epsilon-gamma-box" { ":low=-2,high=2" } else { "" };
     let composite = Some(format!("{preset}{options}").parse().unwrap());
     let options = Options { composite, ..Options::default() };
-    let plan = explain(&open("rules.legacy17"), &options).unwrap().addition.metadata;
-    let plan = plan.iter().find(|entry| entry.key() == "abslrp.plan").unwrap().value();
+    let model = open("rules.legacy17");
+    let explanation = explain(&model, &options).unwrap();
+    let plan = explanation
+        .addition()
+        .metadata
+        .iter()
+        .find(|entry| entry.key() == "abslrp.plan")
+        .unwrap()
+        .value();
     vec![(format!("snapshots__composite-{preset}"), plan.into())]
 }
 
@@ -155,18 +162,20 @@ fn starts() -> Files {
 
 /// What is recorded of the tool and its options, but for the version.
 fn metadata() -> Files {
-    let addition = explain(&open("cancer.legacy17"), &Options::default()).unwrap().addition;
+    let model = open("cancer.legacy17");
+    let explanation = explain(&model, &Options::default()).unwrap();
     let line = |key: &str, value: &str| match key {
         "abslrp.version" => format!("{key} = [version]\n"),
         _ => format!("{key} = {value:?}\n"),
     };
-    let lines = addition.metadata.iter().map(|entry| line(entry.key(), entry.value()));
+    let lines =
+        explanation.addition().metadata.iter().map(|entry| line(entry.key(), entry.value()));
     vec![("snapshots__metadata".into(), lines.collect())]
 }
 
 fn source() -> Files {
     let model = open("vgg_bn.legacy17");
-    vec![("snapshots__print".into(), text::model(&model.proto, &model.external))]
+    vec![("snapshots__print".into(), text::model(model.proto(), model.external()))]
 }
 
 /// A file that nothing is compared with would look as if it said what is emitted.

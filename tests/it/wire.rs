@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use libtest_mimic::Trial;
@@ -11,9 +10,9 @@ use prost::Message;
 use protobuf::Message as _;
 
 use crate::common::{
-    Addition, IR_VERSION, LEVELS, Model, ModelProto, Options, PROTOBUF_LIMIT, compile, distance,
-    each_model, explain, feed, fixture, front, golden, input, models, onnx, ops, python_packages,
-    run, source_of, trials,
+    Addition, IR_VERSION, LEVELS, Model, ModelProto, Options, compile, distance, each_model,
+    explain, feed, fixture, front, golden, input, models, onnx, ops, python_packages, run,
+    source_of, trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -72,7 +71,7 @@ fn an_independent_decoder_reads_what_we_write(path: &Path) {
         let theirs = onnx_protobuf::ModelProto::parse_from_bytes(&fs::read(&out).unwrap());
         let theirs = theirs.unwrap();
         let ours = Model::open(&out).unwrap();
-        assert_eq!(theirs.ir_version, ours.proto.ir_version());
+        assert_eq!(theirs.ir_version, ours.proto().ir_version());
         let (a, b) = (theirs.graph.as_ref().unwrap(), ours.graph());
         assert_eq!(a.node.len(), b.node.len());
         for (a, b) in a.node.iter().zip(&b.node) {
@@ -121,7 +120,7 @@ fn the_same_input_gives_the_same_bytes() {
 fn external(directory: &Path) -> PathBuf {
     let model = Model::open(fixture("digits.legacy17.onnx")).unwrap();
     let path = directory.join("digits.onnx");
-    onnx::write(&model, &Addition::default(), &path, 1000, &|_, _| ()).unwrap();
+    model.writer().limit(1000).write(&path).unwrap();
     assert!(fs::metadata(&path).unwrap().len() < 4000);
     assert!(fs::metadata(directory.join("digits.onnx.data")).unwrap().len() > 50_000);
     path
@@ -156,7 +155,7 @@ fn external_data_stay_where_they_are_or_are_copied() {
     fs::write(there.path().join("digits.onnx.data"), "precious").unwrap();
     let model = Model::open(&path).unwrap();
     let out = there.path().join("again.onnx");
-    let error = onnx::write(&model, &Addition::default(), &out, PROTOBUF_LIMIT, &|_, _| ());
+    let error = model.writer().write(&out);
     assert!(error.unwrap_err().to_string().contains("another file is where"));
     assert!(!out.exists());
 }
@@ -165,7 +164,7 @@ fn external_paths_do_not_leave_the_directory() {
     let directory = tempfile::tempdir().unwrap();
     let path = external(directory.path());
     let refusal = |location: &str| {
-        let mut proto = (*Model::open(&path).unwrap().proto).clone();
+        let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
         for tensor in &mut proto.graph.as_mut().unwrap().initializer {
             for entry in tensor.external_data.iter_mut().filter(|e| e.key() == "location") {
                 entry.value = Some(location.into());
@@ -187,7 +186,8 @@ fn external_paths_do_not_leave_the_directory() {
 }
 
 fn newer_and_older_versions_are_refused_with_a_way_out() {
-    let mut proto = (*Model::open(fixture("digits.legacy17.onnx")).unwrap().proto).clone();
+    let mut proto =
+        ModelProto::clone(Model::open(fixture("digits.legacy17.onnx")).unwrap().proto());
     let open = |proto: &ModelProto| {
         Model::decode(proto.encode_to_vec().into(), "m.onnx").unwrap_err().to_string()
     };
@@ -207,16 +207,16 @@ fn the_source_is_never_overwritten() {
     let path = directory.path().join("m.onnx");
     fs::copy(fixture("cancer.legacy17.onnx"), &path).unwrap();
     let model = Model::open(&path).unwrap();
-    let error = onnx::write(&model, &Addition::default(), &path, PROTOBUF_LIMIT, &|_, _| ());
+    let error = model.writer().write(&path);
     assert!(error.unwrap_err().to_string().contains("overwrite the source"));
     assert_eq!(fs::read(&path).unwrap(), fs::read(fixture("cancer.legacy17.onnx")).unwrap());
 }
 
 fn an_unsorted_list_of_nodes_is_put_in_order() {
     let path = fixture("cancer.legacy17.onnx");
-    let mut proto = (*Model::open(&path).unwrap().proto).clone();
+    let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
     proto.graph.as_mut().unwrap().node.reverse();
-    let model = Model { proto: Arc::new(proto), ..Model::open(&path).unwrap() };
+    let model = Model::new(proto, &path).unwrap();
     let graph = front::import(&model, &ops::REGISTRY).unwrap();
     let position = |name| graph.nodes().position(|n| graph.label(n) == name).unwrap();
     assert!(position("/1/Gemm") < position("/2/Relu"));

@@ -14,7 +14,7 @@ pub use abslrp::{
     back::source_of,
     compile as explain, front,
     onnx::{
-        self, Addition, DataType, External, IR_VERSION, Model, PROTOBUF_LIMIT,
+        self, Addition, DataType, External, IR_VERSION, Model,
         schema::{
             AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
             StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
@@ -75,7 +75,7 @@ pub fn compile(path: &Path, options: &Options, directory: &Path) -> PathBuf {
     let explanation =
         explain(&model, options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let out = directory.join("explained.onnx");
-    onnx::write(&model, &explanation.addition, &out, onnx::PROTOBUF_LIMIT, &|_, _| ()).unwrap();
+    explanation.write(&out).unwrap();
     out
 }
 
@@ -127,7 +127,7 @@ pub fn python_packages() -> PathBuf {
 /// The graph that the compiler adds to a model, as text: the source is not repeated, and what is
 /// recorded of the tool and its options is left out.
 pub fn added(model: &Model, options: &Options) -> String {
-    let addition = explain(model, options).unwrap().addition;
+    let addition = explain(model, options).unwrap().addition().clone();
     let graph = GraphProto {
         node: addition.nodes,
         initializer: addition.initializers,
@@ -136,12 +136,12 @@ pub fn added(model: &Model, options: &Options) -> String {
         ..GraphProto::default()
     };
     let message = ModelProto {
-        ir_version: model.proto.ir_version,
-        opset_import: model.proto.opset_import.clone(),
+        ir_version: model.proto().ir_version,
+        opset_import: model.proto().opset_import.clone(),
         graph: Some(graph),
         ..ModelProto::default()
     };
-    text::model(&message, &model.external)
+    text::model(&message, model.external())
 }
 
 /// Where snapshots are.

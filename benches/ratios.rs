@@ -67,7 +67,7 @@ fn ratios(path: &Path) -> Result<()> {
         threads: None,
         device: Device::Cpu,
         profile: false,
-        runtime: Locate::default(),
+        runtime: Locate { fetch: Some(|what| eprintln!("{what}")), ..Locate::default() },
     };
     print!("{}", bench(path, &request, directory.path())?.text());
     Ok(())

@@ -6,7 +6,7 @@ use abslrp::{
     onnx::Model,
     verify::{
         runtime::Locate,
-        session::{Array, Device, Runner, Source},
+        session::{Array, Device, Input, Runner, Source},
     },
 };
 use image::{DynamicImage, RgbImage, imageops::FilterType};
@@ -64,8 +64,8 @@ impl Args {
         let how: Locate = Locate::from(self.runtime);
         let source = Source::File(&self.explained);
         let mut runner = Runner::new(&source, true, Device::Cpu, &how)?;
-        let images: Vec<_> = runner.inputs().into_iter().filter(|i| i.0 != "target").collect();
-        let [(name, elem, shape, _)] = images.as_slice() else {
+        let images: Vec<_> = runner.inputs().into_iter().filter(|i| i.name != "target").collect();
+        let [Input { name, elem, shape, .. }] = images.as_slice() else {
             return Err(refuse("explain takes a model with one image input; use verify or ONNX Runtime itself for others".into()));
         };
         if shape.len() != 4 {
@@ -75,8 +75,8 @@ impl Args {
             )));
         }
         let layout = self.layout.unwrap_or(match (shape[1], shape[3]) {
-            (1 | 3, _) => Layout::Nchw,
-            (_, 1 | 3) => Layout::Nhwc,
+            (Some(1 | 3), _) => Layout::Nchw,
+            (_, Some(1 | 3)) => Layout::Nhwc,
             _ => Layout::Nchw,
         });
         let [c, h, w] = if layout == Layout::Nchw { [1, 2, 3] } else { [3, 1, 2] };
@@ -95,9 +95,11 @@ impl Args {
             (numbers, None)
         } else {
             let picture = image::open(&self.image).map_err(|e| bad_image(e.to_string()))?;
-            let size = |axis: usize, own: u32| u32::try_from(shape[axis]).unwrap_or(own);
+            let size = |axis: usize, own: u32| {
+                shape[axis].and_then(|n| u32::try_from(n).ok()).unwrap_or(own)
+            };
             let (height, width) = (size(h, picture.height()), size(w, picture.width()));
-            let channels = if shape[c] == 1 { 1 } else { 3 };
+            let channels = if shape[c] == Some(1) { 1 } else { 3 };
             let listed = |given: &[f64], key: &str, default: f64| -> Vec<f64> {
                 let stated = model.metadata(key).map(|text| {
                     let numbers = text.trim_matches(['[', ']', '(', ')']).split(',');
@@ -110,7 +112,7 @@ impl Args {
                     .collect()
             };
             let bytes = model.metadata("Image.NominalPixelRange") == Some("NominalRange_0_255")
-                || elem.to_string().contains("int");
+                || elem.as_str_name().contains("INT");
             let scale = self.scale.unwrap_or(if bytes { 1.0 } else { 255.0 });
             let (mean, std) = (listed(&self.mean, "mean", 0.0), listed(&self.std, "std", 1.0));
             let resized = picture.resize_exact(width, height, FilterType::Triangle);

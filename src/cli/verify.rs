@@ -55,7 +55,10 @@ pub struct Runtime {
 
 impl From<Runtime> for Locate {
     fn from(args: Runtime) -> Self {
-        Self { library: args.ort_lib, no_fetch: args.no_fetch }
+        Self {
+            library: args.ort_lib,
+            fetch: (!args.no_fetch).then_some(|what| eprintln!("{what}")),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use super::{
     Error,
     runtime::Locate,
-    session::{Array, Device, Runner, Settings, Source, sample},
+    session::{Array, Device, Input, Runner, Settings, Source, sample},
 };
 use crate::{
     onnx::{self, Model},
@@ -149,7 +149,7 @@ pub fn bench(path: &Path, request: &Request, directory: &Path) -> Result<Report,
 
 /// Loads and runs a model, in a process that has done nothing before.
 pub fn alone(path: &Path, request: &Request) -> Result<Alone, Error> {
-    super::runtime::environment(&request.runtime)?;
+    super::runtime::load(&request.runtime)?;
     let before = resident("VmRSS:");
     let begin = Instant::now();
     let settings = Settings {
@@ -189,11 +189,10 @@ fn size(path: &Path) -> u64 {
 
 fn feeds(runner: &Runner, request: &Request) -> Result<Vec<(String, Array)>, Error> {
     let mut feeds = Vec::new();
-    for (seed, (name, elem, shape, _)) in runner.inputs().into_iter().enumerate() {
+    for (seed, Input { name, elem, shape, .. }) in runner.inputs().into_iter().enumerate() {
         let open = |axis| if axis == 0 { request.batch } else { request.size };
         let sizes = shape.iter().enumerate();
-        let shape: Vec<_> =
-            sizes.map(|(axis, &n)| usize::try_from(n).unwrap_or(open(axis))).collect();
+        let shape: Vec<_> = sizes.map(|(axis, n)| n.unwrap_or(open(axis))).collect();
         feeds.push((name, sample(&shape, elem, seed as u64)?));
     }
     Ok(feeds)

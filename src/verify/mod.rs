@@ -13,7 +13,7 @@ use std::{
 use balance::{Books, Entry};
 use prost::Message;
 use runtime::Locate;
-use session::{Array, Device, NamedInput, Runner, Source, sample};
+use session::{Array, Device, Input, NamedInput, Runner, Source, sample};
 
 use crate::{
     back::{self, Record},
@@ -379,30 +379,29 @@ impl Bench<'_> {
     /// The inputs: those given, and samples for the rest.
     fn feeds(&self, runner: &Runner) -> Result<Vec<(String, Array)>, Error> {
         let inputs = runner.inputs();
-        if let Some(stray) =
-            self.request.inputs.iter().find(|g| inputs.iter().all(|i| i.0 != g.name))
-        {
-            let known: Vec<_> = inputs.iter().map(|i| i.0.clone()).collect();
+        let given = &self.request.inputs;
+        if let Some(stray) = given.iter().find(|g| inputs.iter().all(|i| i.name != g.name)) {
+            let known: Vec<_> = inputs.iter().map(|i| i.name.clone()).collect();
             return Err(Error::NoInput { name: stray.name.clone(), known: known.join(", ") });
         }
         // What is given settles sizes that other inputs share.
         let mut sizes: Vec<(String, usize)> = Vec::new();
         let mut arrays = Vec::new();
-        for (name, elem, _, symbols) in &inputs {
-            if let Some(given) = self.request.inputs.iter().find(|given| given.name == *name) {
+        for Input { name, elem, symbols, .. } in &inputs {
+            if let Some(given) = given.iter().find(|given| given.name == *name) {
                 let array = Array::of_numbers(&Array::read(&given.path)?, *elem)?;
                 let named = symbols.iter().cloned().zip(array.shape().iter().copied());
                 sizes.extend(named.filter(|(symbol, _)| !symbol.is_empty()));
                 arrays.push((name.clone(), array));
             }
         }
-        let missing = inputs.iter().filter(|i| self.request.inputs.iter().all(|g| g.name != i.0));
-        for (seed, (name, elem, shape, symbols)) in missing.enumerate() {
-            let size = |(axis, &n): (usize, &i64)| {
+        let missing = inputs.iter().filter(|i| given.iter().all(|g| g.name != i.name));
+        for (seed, Input { name, elem, shape, symbols }) in missing.enumerate() {
+            let size = |(axis, n): (usize, &Option<usize>)| {
                 let symbol = symbols.get(axis).map_or("", String::as_str);
                 let shared = sizes.iter().find(|(known, _)| known == symbol && !symbol.is_empty());
                 // Two samples, and for other open sizes something that pools can halve.
-                usize::try_from(n).unwrap_or(shared.map_or([2, 32][usize::from(axis > 0)], |s| s.1))
+                n.unwrap_or(shared.map_or([2, 32][usize::from(axis > 0)], |s| s.1))
             };
             let shape: Vec<_> = shape.iter().enumerate().map(size).collect();
             arrays.push((name.clone(), sample(&shape, *elem, seed as u64)?));

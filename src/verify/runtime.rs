@@ -20,8 +20,9 @@ pub const VERSION: &str = "1.32.0";
 pub struct Locate {
     /// The library, if it was named.
     pub library: Option<PathBuf>,
-    /// Whether to do without fetching it when it is found nowhere.
-    pub no_fetch: bool,
+    /// Lets it be fetched with pip, once, when it is found nowhere: this is told what is about to
+    /// happen. Nothing is fetched without it.
+    pub fetch: Option<fn(&str)>,
 }
 
 /// The library: the one named, `ORT_DYLIB_PATH`, one beside the executable or in this project's
@@ -37,10 +38,11 @@ pub fn locate(how: &Locate) -> Result<PathBuf, Error> {
     if let Some(path) = found.or_else(installed) {
         return Ok(path);
     }
-    if how.no_fetch || std::env::var_os("ABSLRP_NO_FETCH").is_some() {
+    let allowed = how.fetch.filter(|_| std::env::var_os("ABSLRP_NO_FETCH").is_none());
+    let Some(notice) = allowed else {
         return Err(Error::NoRuntime { why: "fetching it was forbidden".into() });
-    }
-    let wheel = fetch("onnxruntime", VERSION)?.join("onnxruntime/capi");
+    };
+    let wheel = fetch("onnxruntime", VERSION, notice)?.join("onnxruntime/capi");
     library_in(&wheel)
         .ok_or_else(|| Error::NoRuntime { why: format!("{} holds no library", wheel.display()) })
 }
@@ -91,7 +93,7 @@ fn cache() -> Result<PathBuf, Error> {
 }
 
 /// A Python wheel, unpacked in the cache: fetched with pip, once, whoever asks at the same time.
-fn fetch(package: &str, version: &str) -> Result<PathBuf, Error> {
+fn fetch(package: &str, version: &str, notice: fn(&str)) -> Result<PathBuf, Error> {
     let cache = cache()?;
     let fetched = cache.join(format!("{package}-{version}"));
     if fetched.is_dir() {
@@ -105,7 +107,7 @@ fn fetch(package: &str, version: &str) -> Result<PathBuf, Error> {
     if fetched.is_dir() {
         return Ok(fetched); // Somebody else was faster.
     }
-    eprintln!("fetching {package} {version} with pip, once, to {}", fetched.display());
+    notice(&format!("fetching {package} {version} with pip, once, to {}", fetched.display()));
     let staging = tempfile::tempdir_in(&cache).map_err(io)?;
     // The library inside is the same for every version of Python.
     let pip = [
@@ -149,8 +151,13 @@ fn run(command: &mut Command) -> Result<(), Error> {
     Err(refuse(format!("pip failed: {}", last.trim())))
 }
 
-/// The process's one environment. The library that is asked for first is the one that is used.
-pub fn environment(how: &Locate) -> Result<Environment, Error> {
+/// Loads ONNX Runtime. The library that is asked for first is the one that the process uses.
+pub fn load(how: &Locate) -> Result<(), Error> {
+    environment(how).map(drop)
+}
+
+/// The process's one environment.
+pub(super) fn environment(how: &Locate) -> Result<Environment, Error> {
     // ONNX Runtime refuses a second one, so that threads wait for the first. A panic leaves none.
     static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
     let mut found = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);

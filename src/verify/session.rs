@@ -19,6 +19,7 @@ use super::{
     Error,
     runtime::{Locate, environment},
 };
+use crate::onnx::DataType;
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -56,7 +57,7 @@ bits!(floats f32 f64 f16 bf16);
 bits!(others i64 i32 i16 i8 u64 u32 u16 u8 bool);
 
 macro_rules! arrays {
-    ($($variant:ident $type:ty),*) => {
+    ($($variant:ident $type:ty, $elem:ident;)*) => {
         /// A tensor of a type that verification can make, compare and store.
         #[derive(Debug, Clone, PartialEq)]
         #[allow(missing_docs)]
@@ -77,6 +78,15 @@ macro_rules! arrays {
                         Some(Self::$variant(array.to_owned()))
                     })*
                     _ => None,
+                }
+            }
+
+            /// The name that ONNX gives to a type of ONNX Runtime's.
+            fn elem(elem: TensorElementType) -> DataType {
+                match elem {
+                    $(TensorElementType::$variant => DataType::$elem,)*
+                    TensorElementType::String => DataType::String,
+                    _ => DataType::Undefined,
                 }
             }
 
@@ -105,8 +115,19 @@ macro_rules! arrays {
 }
 
 arrays! {
-    Float32 f32, Float64 f64, Float16 f16, Bfloat16 bf16, Int64 i64, Int32 i32, Int16 i16, Int8 i8,
-    Uint64 u64, Uint32 u32, Uint16 u16, Uint8 u8, Bool bool
+    Float32 f32, Float;
+    Float64 f64, Double;
+    Float16 f16, Float16;
+    Bfloat16 bf16, Bfloat16;
+    Int64 i64, Int64;
+    Int32 i32, Int32;
+    Int16 i16, Int16;
+    Int8 i8, Int8;
+    Uint64 u64, Uint64;
+    Uint32 u32, Uint32;
+    Uint16 u16, Uint16;
+    Uint8 u8, Uint8;
+    Bool bool, Bool;
 }
 
 impl Array {
@@ -130,11 +151,11 @@ impl Array {
     }
 
     /// Numbers in the type that an input has.
-    pub fn of_numbers(numbers: &ArrayD<f64>, elem: TensorElementType) -> Result<Self, Error> {
-        use TensorElementType as T;
+    pub fn of_numbers(numbers: &ArrayD<f64>, elem: DataType) -> Result<Self, Error> {
+        use DataType as T;
         Ok(match elem {
-            T::Float32 => Self::Float32(numbers.mapv(|v| v as f32)),
-            T::Float64 => Self::Float64(numbers.clone()),
+            T::Float => Self::Float32(numbers.mapv(|v| v as f32)),
+            T::Double => Self::Float64(numbers.clone()),
             T::Float16 => Self::Float16(numbers.mapv(f16::from_f64)),
             T::Bfloat16 => Self::Bfloat16(numbers.mapv(bf16::from_f64)),
             T::Int64 => Self::Int64(numbers.mapv(|v| v as i64)),
@@ -146,7 +167,7 @@ impl Array {
             T::Uint16 => Self::Uint16(numbers.mapv(|v| v as u16)),
             T::Uint8 => Self::Uint8(numbers.mapv(|v| v as u8)),
             T::Bool => Self::Bool(numbers.mapv(|v| v != 0.0)),
-            other => return Err(Error::InputType { elem: other.to_string() }),
+            other => return Err(Error::InputType { elem: other.short_name() }),
         })
     }
 
@@ -177,6 +198,19 @@ impl Array {
         };
         written.map_err(|e| refuse(e.to_string()))
     }
+}
+
+/// An input of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// The type of its elements.
+    pub elem: DataType,
+    /// Its sizes, without those that are chosen at run time.
+    pub shape: Vec<Option<usize>>,
+    /// The names of its sizes, empty where they have none.
+    pub symbols: Vec<String>,
 }
 
 /// A model that is ready to run.
@@ -262,18 +296,17 @@ impl Runner {
         end.map_err(|e| Error::Run { why: e.to_string() })
     }
 
-    /// The inputs: name, element type, shape with −1 for what is chosen at run time, and the names
-    /// of such sizes.
-    pub fn inputs(&self) -> Vec<(String, TensorElementType, Vec<i64>, Vec<String>)> {
+    /// The inputs that are tensors.
+    pub fn inputs(&self) -> Vec<Input> {
         let inputs = self.session.inputs().iter();
         inputs
             .filter_map(|input| match input.dtype() {
-                ValueType::Tensor { ty, shape, dimension_symbols } => Some((
-                    input.name().to_string(),
-                    *ty,
-                    shape.to_vec(),
-                    dimension_symbols.iter().cloned().collect(),
-                )),
+                ValueType::Tensor { ty, shape, dimension_symbols } => Some(Input {
+                    name: input.name().to_string(),
+                    elem: Array::elem(*ty),
+                    shape: shape.iter().map(|&n| usize::try_from(n).ok()).collect(),
+                    symbols: dimension_symbols.iter().cloned().collect(),
+                }),
                 _ => None,
             })
             .collect()
@@ -281,7 +314,7 @@ impl Runner {
 
     /// The outputs for these inputs, in order; those that are no tensors of numbers are left out.
     pub fn run(&mut self, feeds: &[(String, Array)]) -> Result<Vec<(String, Array)>, Error> {
-        let known: Vec<_> = self.inputs().into_iter().map(|(name, ..)| name).collect();
+        let known: Vec<_> = self.inputs().into_iter().map(|input| input.name).collect();
         let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
         for (name, array) in feeds.iter().filter(|(name, _)| known.contains(name)) {
             let value = array.clone().value().map_err(|e| Error::Run { why: e.to_string() })?;
@@ -302,8 +335,8 @@ impl Runner {
 
 /// An input of random numbers, the same on every machine: normal for floats, bytes for bytes, and
 /// small numbers for indices.
-pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Array, Error> {
-    use TensorElementType as T;
+pub fn sample(shape: &[usize], elem: DataType, seed: u64) -> Result<Array, Error> {
+    use DataType as T;
     let mut state = seed;
     let mut next = || {
         // SplitMix64 (Steele et al. 2014).
@@ -315,7 +348,7 @@ pub fn sample(shape: &[usize], elem: TensorElementType, seed: u64) -> Result<Arr
     };
     let numbers = ArrayD::from_shape_simple_fn(IxDyn(shape), || match elem {
         // Box and Muller.
-        T::Float32 | T::Float64 | T::Float16 | T::Bfloat16 => {
+        T::Float | T::Double | T::Float16 | T::Bfloat16 => {
             let radius = (-2.0 * (1.0 - next()).ln()).sqrt();
             radius * (std::f64::consts::TAU * next()).cos()
         }

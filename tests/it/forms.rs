@@ -4,11 +4,10 @@ use std::path::Path;
 
 use libtest_mimic::Trial;
 use ndarray::{ArrayD, Axis};
-use ort::value::TensorElementType;
 
 use crate::common::{
-    Array, LEVELS, Model, Options, compile, distance, each_model, explain, models, rules, run,
-    runner, sample,
+    Array, DataType, Input, LEVELS, Model, Options, compile, distance, each_model, explain, models,
+    rules, run, runner, sample,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -25,18 +24,18 @@ pub fn trials() -> Vec<Trial> {
 
 /// A shape for the input of a model: two samples, and odd sizes where they are open.
 fn shape(path: &Path) -> Vec<usize> {
-    let (_, _, dims, symbols) = runner(path, false).inputs().remove(0);
+    let Input { shape, symbols, .. } = runner(path, false).inputs().remove(0);
     let open = |symbol: &str| match symbol {
         "N" | "batch" => 2,
         "H" => 7,
         _ => 9,
     };
-    let sized = dims.iter().zip(symbols);
-    sized.map(|(&n, symbol)| usize::try_from(n).unwrap_or_else(|_| open(&symbol))).collect()
+    let sized = shape.iter().zip(symbols);
+    sized.map(|(n, symbol)| n.unwrap_or_else(|| open(&symbol))).collect()
 }
 
 fn normal(shape: &[usize], seed: u64) -> ArrayD<f64> {
-    sample(shape, TensorElementType::Float32, seed).unwrap().numbers()
+    sample(shape, DataType::Float, seed).unwrap().numbers()
 }
 
 /// Numbers that are all different by more than a difference steps, and none near 0: no kink of a
@@ -108,7 +107,7 @@ fn levels_mean_the_same_and_follow_the_samples(path: &Path) {
     assert!(apart < 1e-2, "the levels are {apart:.1e} apart");
     assert_eq!(literal.shape(), x.shape());
 
-    let batched = runner(path, false).inputs()[0].3.first().is_some_and(|s| s == "N");
+    let batched = runner(path, false).inputs()[0].symbols.first().is_some_and(|s| s == "N");
     if batched {
         let mut reversed = x.clone();
         reversed.invert_axis(Axis(0));

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 use ndarray::ArrayD;
-use ort::value::TensorElementType;
 
 use crate::common::{
-    Array, Canonize, LEVELS, Level, Model, Options, compile, distance, each, explain, fixture,
-    models, python_packages, rules, run, runner, sample, stem, trials,
+    Array, Canonize, DataType, Input, LEVELS, Level, Model, Options, compile, distance, each,
+    explain, fixture, models, python_packages, rules, run, runner, sample, stem, trials,
 };
 
 /// The models that the onnx package carries: opset 9, weights filled in by `ConstantOfShape`.
@@ -44,7 +43,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// The relevance of the same normal numbers in a model of `fixtures/exporters`.
 fn map(path: &Path, options: &Options) -> ArrayD<f64> {
-    let x = sample(&[2, 3, 16, 16], TensorElementType::Float32, 3).unwrap();
+    let x = sample(&[2, 3, 16, 16], DataType::Float, 3).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let explained = compile(path, options, directory.path());
     run(&explained, false, &[("x".into(), x)], "x_relevance")
@@ -110,9 +109,9 @@ fn models_of_the_onnx_package_are_explained_as_they_are(name: &str) {
     let path = light().join(format!("light_{name}.onnx"));
     let directory = tempfile::tempdir().unwrap();
     let explained = compile(&path, &Options::default(), directory.path());
-    let (name, _, dims, _) = runner(&path, false).inputs().remove(0);
-    let shape: Vec<_> = dims.iter().map(|&n| usize::try_from(n).unwrap_or(1)).collect();
-    let x: Array = sample(&shape, TensorElementType::Float32, 1).unwrap();
+    let Input { name, shape, .. } = runner(&path, false).inputs().remove(0);
+    let shape: Vec<_> = shape.iter().map(|n| n.unwrap_or(1)).collect();
+    let x: Array = sample(&shape, DataType::Float, 1).unwrap();
     let r = run(&explained, true, &[(name.clone(), x)], &format!("{name}_relevance"));
     assert!(r.iter().all(|v| v.is_finite()));
     assert_eq!(r.shape(), shape);

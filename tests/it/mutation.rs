@@ -12,8 +12,8 @@ use libtest_mimic::Trial;
 use prost::Message;
 
 use crate::common::{
-    AttributeProto, Device, External, LEVELS, Level, Locate, Model, ModelProto, NodeProto, Options,
-    Runner, Source, TensorProto, each_model, explain, models, ops, stem, text, trial::last_panic,
+    AttributeProto, Device, External, LEVELS, Level, Model, ModelProto, NodeProto, Options, Runner,
+    Source, TensorProto, each_model, explain, models, ops, runtime, stem, text, trial::last_panic,
     trials, type_proto,
 };
 
@@ -158,9 +158,7 @@ fn mutate(model: &mut ModelProto, random: &mut Random) -> String {
 
 fn loads(bytes: &[u8]) -> Result<(), String> {
     let source = Source::Memory(bytes, Path::new("."));
-    Runner::new(&source, false, Device::Cpu, &Locate::default())
-        .map(drop)
-        .map_err(|e| e.to_string())
+    Runner::new(&source, false, Device::Cpu, &runtime()).map(drop).map_err(|e| e.to_string())
 }
 
 /// A model with one thing changed.

@@ -4,8 +4,8 @@ use libtest_mimic::Trial;
 use similar::{ChangeTag, TextDiff};
 
 use crate::common::{
-    Array, Level, Model, Options, added, compile, distance, fixture, passes, run, runner, sample,
-    snapshot, trial, trials,
+    Array, Input, Level, Model, Options, added, compile, distance, fixture, passes, run, runner,
+    sample, snapshot, trial, trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -86,9 +86,8 @@ fn the_same_is_meant(pass: &str, name: &str) {
         let inputs = runner(&explained, false).inputs();
         let feeds: Vec<(String, Array)> = inputs
             .into_iter()
-            .map(|(name, elem, shape, _)| {
-                let shape: Vec<_> =
-                    shape.iter().map(|&n| usize::try_from(n).unwrap_or(2)).collect();
+            .map(|Input { name, elem, shape, .. }| {
+                let shape: Vec<_> = shape.iter().map(|n| n.unwrap_or(2)).collect();
                 (name, sample(&shape, elem, 7).unwrap())
             })
             .collect();

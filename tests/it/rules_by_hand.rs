@@ -8,9 +8,9 @@ use ndarray::{ArrayD, arr2};
 use prost::Message;
 
 use crate::common::{
-    Array, DataType, Device, Dimension, GraphProto, LEVELS, Locate, Model, ModelProto, NodeProto,
+    Array, DataType, Device, Dimension, GraphProto, LEVELS, Model, ModelProto, NodeProto,
     OperatorSetIdProto, Options, Runner, Source, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, dimension, explain, rules, trial, trials, type_proto,
+    ValueInfoProto, dimension, explain, rules, runtime, trial, trials, type_proto,
 };
 
 const X: [[f64; 3]; 2] = [[1.5, -0.7, 0.3], [-2.0, 0.4, 1.1]];
@@ -182,7 +182,7 @@ fn relevance(options: &Options) -> ArrayD<f64> {
     let model = model();
     let bytes = explain(&model, options).unwrap().encode().concat();
     let source = Source::Memory(&bytes, Path::new("."));
-    let mut runner = Runner::new(&source, false, Device::Cpu, &Locate::default()).unwrap();
+    let mut runner = Runner::new(&source, false, Device::Cpu, &runtime()).unwrap();
     let outputs = runner.run(&[("x".into(), Array::Float64(arr2(&X).into_dyn()))]).unwrap();
     let (_, relevance) = outputs.into_iter().find(|(name, _)| name == "x_relevance").unwrap();
     relevance.numbers()

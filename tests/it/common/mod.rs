@@ -29,7 +29,7 @@ pub use abslrp::{
     rules::{self, Composite},
     verify::{
         runtime::Locate,
-        session::{Array, Device, Runner, Source, sample},
+        session::{Array, Device, Input, Runner, Source, sample},
     },
 };
 use ndarray::ArrayD;
@@ -79,8 +79,13 @@ pub fn compile(path: &Path, options: &Options, directory: &Path) -> PathBuf {
     out
 }
 
+/// Where ONNX Runtime is; it is fetched where there is none.
+pub fn runtime() -> Locate {
+    Locate { fetch: Some(|what| eprintln!("{what}")), ..Locate::default() }
+}
+
 pub fn runner(path: &Path, optimise: bool) -> Runner {
-    Runner::new(&Source::File(path), optimise, Device::Cpu, &Locate::default())
+    Runner::new(&Source::File(path), optimise, Device::Cpu, &runtime())
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

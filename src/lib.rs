@@ -56,12 +56,14 @@ pub mod passes;
 pub mod plan;
 pub mod rules;
 pub mod sweep;
+#[cfg(feature = "verify")]
 pub mod verify;
 
 pub use compile::{Explanation, Summary, compile};
 pub use error::{Error, Problem};
 pub use inspect::{Inspection, inspect};
 pub use options::Options;
+#[cfg(feature = "verify")]
 pub use verify::verify;
 
 /// A model as text, stable and diffable: a line for each node, and weights by type and shape.

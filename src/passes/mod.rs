@@ -89,24 +89,15 @@ pub enum Action {
 }
 
 /// How much is done to make an explanation cheap.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    serde::Serialize,
-    serde::Deserialize,
-    clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Level {
     /// The formulas to the letter: the readable form, and the reference.
-    #[value(name = "0", alias = "O0")]
+    #[cfg_attr(feature = "cli", value(name = "0", alias = "O0"))]
     O0,
     /// Everything that means the same.
     #[default]
-    #[value(name = "2", alias = "O2")]
+    #[cfg_attr(feature = "cli", value(name = "2", alias = "O2"))]
     O2,
 }
 

@@ -30,29 +30,55 @@ impl Problem {
     }
 }
 
+/// What could be said otherwise, so that an error does not come again. Whoever took the options knows
+/// how they are said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hint {
+    /// [`Options::output`](crate::Options::output).
+    Output,
+    /// [`Options::target`](crate::Options::target).
+    Target,
+    /// [`Options::class_axis`](crate::Options::class_axis).
+    ClassAxis,
+    /// [`Options::relevance_of`](crate::Options::relevance_of).
+    RelevanceOf,
+    /// [`Options::on_unsupported`](crate::Options::on_unsupported).
+    OnUnsupported,
+    /// Where ONNX Runtime is.
+    Library,
+    /// Where a model runs.
+    Device,
+    /// What a model runs on.
+    Inputs,
+    /// The source of an explained model.
+    Source,
+    /// Whether the model is an explained one.
+    Explained,
+}
+
 /// What can keep a graph from being explained.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The graph is not valid.
     #[error(transparent)]
     Graph(#[from] front::Error),
     /// The graph has no output.
-    #[error("the graph has no output to explain; name a tensor with --output")]
+    #[error("the graph has no output to explain")]
     NoOutput,
-    /// A name on the command line is no tensor of the graph.
-    #[error("{option}: there is no tensor '{name}'; there is {candidates}")]
+    /// A name in the options is no tensor of the graph.
+    #[error("there is no tensor '{name}'; there is {candidates}")]
     NoSuchTensor {
         /// The option.
-        option: &'static str,
+        option: Hint,
         /// The name.
         name: String,
         /// What could have been meant.
         candidates: String,
     },
     /// Integers cannot be explained.
-    #[error(
-        "'{name}' holds no floating-point numbers; choose a tensor that does with --output: {candidates}"
-    )]
+    #[error("'{name}' holds no floating-point numbers; these do: {candidates}")]
     NotFloating {
         /// The tensor.
         name: String,
@@ -60,7 +86,7 @@ pub enum Error {
         candidates: String,
     },
     /// The class does not exist.
-    #[error("--target {index}: there are only {count} classes, counted from 0")]
+    #[error("there is no class {index}: there are only {count}, counted from 0")]
     NoSuchClass {
         /// The class.
         index: i64,
@@ -68,15 +94,13 @@ pub enum Error {
         count: i64,
     },
     /// Targets are per sample, and classes lie along the samples' axis.
-    #[error(
-        "--target input names one class per sample, but --class-axis {axis} is the axis of the samples"
-    )]
+    #[error("one class is named per sample, but axis {axis} is the axis of the samples")]
     TargetPerSample {
         /// The axis.
         axis: usize,
     },
     /// What is asked for is about one class.
-    #[error("{what} is about one class at a time: choose with --target argmax, an index, or input")]
+    #[error("{what} is about one class at a time")]
     NeedsTarget {
         /// What is asked for.
         what: String,
@@ -104,7 +128,7 @@ pub enum Error {
         name: String,
     },
     /// A node in the way has no rule.
-    #[error("{first}{}", if *more == 0 { String::new() } else { format!(" (and {more} more: see `abslrp inspect`)") })]
+    #[error("{first}{}", if *more == 0 { String::new() } else { format!(" (and {more} more)") })]
     Unsupported {
         /// The first.
         first: Problem,
@@ -115,9 +139,7 @@ pub enum Error {
     #[error(transparent)]
     Unit(Problem),
     /// Nothing to emit.
-    #[error(
-        "no relevance of '{name}' reaches an input: {places}; choose another tensor with --output"
-    )]
+    #[error("no relevance of '{name}' reaches an input: {places}")]
     Unreachable {
         /// The explained tensor.
         name: String,
@@ -126,10 +148,26 @@ pub enum Error {
     },
     /// A value gets no relevance.
     #[error(
-        "--relevance-of {name}: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)"
+        "no relevance reaches the tensor '{name}' as such: it depends on no input, does not lead to \
+         the explained tensor, or lies within a layer"
     )]
     NoRelevance {
         /// The tensor.
         name: String,
     },
+}
+
+impl Error {
+    /// What could be said otherwise.
+    pub fn hint(&self) -> Option<Hint> {
+        Some(match self {
+            Self::NoOutput | Self::NotFloating { .. } | Self::Unreachable { .. } => Hint::Output,
+            Self::NoSuchTensor { option, .. } => *option,
+            Self::NoSuchClass { .. } | Self::NeedsTarget { .. } => Hint::Target,
+            Self::TargetPerSample { .. } => Hint::ClassAxis,
+            Self::NoRelevance { .. } => Hint::RelevanceOf,
+            Self::Unsupported { .. } => Hint::OnUnsupported,
+            _ => return None,
+        })
+    }
 }

@@ -52,6 +52,7 @@ pub mod ir;
 pub mod onnx;
 pub mod ops;
 pub mod options;
+mod parse;
 pub mod passes;
 pub mod plan;
 pub mod rules;
@@ -60,9 +61,10 @@ pub mod sweep;
 pub mod verify;
 
 pub use compile::{Explanation, Summary, compile};
-pub use error::{Error, Problem};
+pub use error::{Error, Hint, Problem};
 pub use inspect::{Inspection, inspect};
 pub use options::Options;
+pub use parse::ParseError;
 #[cfg(feature = "verify")]
 pub use verify::verify;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::rules::{Init, Normalize};
 use crate::{
+    ParseError,
     passes::{self, Level, Pass, Selection},
     rules::{Choice, Composite},
 };
@@ -143,8 +144,8 @@ impl fmt::Display for Target {
 }
 
 impl std::str::FromStr for Target {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match (text, text.parse()) {
             ("all", _) => Ok(Self::All),
             ("argmax", _) => Ok(Self::Argmax),
@@ -158,7 +159,7 @@ impl std::str::FromStr for Target {
                     (_, Some(list)) if list.iter().all(|i| *i >= 0) => Ok(Self::Indices(list)),
                     _ => Err(format!(
                         "'{text}' is none of all, argmax, input, input:COUNT, or class indices from 0"
-                    )),
+                    ).into()),
                 }
             }
         }
@@ -172,8 +173,8 @@ impl From<Target> for String {
 }
 
 impl TryFrom<String> for Target {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 use abslrp::onnx::Model;
 use serde_json::json;
 
-use super::{Explain, Failure, Report};
+use super::{Explain, Failure, Report, advice};
 
 /// Shows the plan: each unit and what becomes of relevance there; writes nothing
 #[derive(clap::Args)]
@@ -29,8 +29,10 @@ impl Args {
         let model = Model::open(&path)?;
         let inspection =
             abslrp::inspect(&model, &self.explain.into()).map_err(Failure::lrp(&path))?;
+        let hint = inspection.refusal.as_ref().and_then(|error| error.hint());
+        let advice = advice(hint).map_or(String::new(), |advice| format!("{advice}\n"));
         Ok(Report {
-            text: inspection.text(),
+            text: inspection.text() + &advice,
             json: json!(inspection),
             as_json: self.json,
             holds: inspection.refusal.is_none(),

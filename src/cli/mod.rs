@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abslrp::onnx;
+use abslrp::{Hint, onnx};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -78,10 +78,40 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What could be said otherwise.
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Lrp { source, .. } => source.hint(),
+            Self::Verify(error) => error.hint(),
+            Self::Onnx(_) | Self::Image { .. } => None,
+        }
+    }
+
     fn lrp<E: Into<abslrp::Error>>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Lrp { path, source: Box::new(source.into()) }
     }
+}
+
+/// The option that helps.
+pub fn advice(hint: Option<Hint>) -> Option<&'static str> {
+    Some(match hint? {
+        Hint::Output => "choose a tensor with --output",
+        Hint::Target => "choose with --target argmax, an index, or input",
+        Hint::ClassAxis => "name the axis of the classes with --class-axis",
+        Hint::RelevanceOf => "`abslrp inspect` shows the layers",
+        Hint::OnUnsupported => {
+            "rewrite the model without it, or cut relevance there with --on-unsupported stop"
+        }
+        Hint::Library => {
+            "name an ONNX Runtime library, `libonnxruntime.so`, with --ort-lib or ORT_DYLIB_PATH"
+        }
+        Hint::Device => "name its library with --ort-lib, or use --device cpu",
+        Hint::Inputs => "give inputs with --input NAME=FILE.npy",
+        Hint::Source => "give it with --source",
+        Hint::Explained => "make one with `abslrp compile`",
+        _ => return None,
+    })
 }
 
 /// Parses the command line and runs it: exit code 0 when the work is done and every check holds, 1
@@ -104,7 +134,8 @@ pub fn run() -> ExitCode {
             if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            let advice = advice(failure.hint()).map_or(String::new(), |text| format!("; {text}"));
+            let _ = writeln!(std::io::stderr(), "error: {failure}{advice}");
             ExitCode::FAILURE
         }
     }

@@ -78,11 +78,14 @@ impl Run {
     }
 }
 
+/// What else there is to see.
+const UNITS: &str = "      --units shows what every unit received and gave\n";
+
 impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let report = self.run.verify(&self.explained, self.source)?;
         Ok(Report {
-            text: report.text() + &if self.units { report.balance() } else { String::new() },
+            text: report.text() + &if self.units { report.balance() } else { UNITS.into() },
             json: serde_json::json!(report),
             as_json: self.json,
             holds: report.holds,

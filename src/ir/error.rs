@@ -52,9 +52,7 @@ pub enum Error {
         since: i64,
     },
     /// A form of the operator that has no rule.
-    #[error(
-        "{what} cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop"
-    )]
+    #[error("{what} cannot be explained")]
     Unsupported {
         /// The form.
         what: String,

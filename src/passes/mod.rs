@@ -29,6 +29,7 @@ mod twin_folding;
 use std::{fmt, str::FromStr};
 
 use crate::{
+    ParseError,
     ir::{Graph, Lowering, Value},
     rules::Rewrite,
 };
@@ -112,30 +113,32 @@ pub enum Selection {
 }
 
 impl FromStr for Selection {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
         let without = words.iter().filter(|word| word.starts_with('-')).count();
         if without > 0 && without < words.len() {
-            return Err("either all names have a - before them, or none has".into());
+            let what = "either all names have a - before them, or none has";
+            return Err(String::from(what).into());
         }
         let name = |word: &&str| {
             let wanted = word.trim_start_matches('-');
             ALL.iter().map(|pass| pass.name).find(|name| *name == wanted).ok_or_else(|| {
                 let names: Vec<_> = ALL.iter().map(|pass| pass.name).collect();
-                format!("there is no pass '{wanted}'; there is {}", names.join(", "))
+                let names = names.join(", ");
+                ParseError::from(format!("there is no pass '{wanted}'; there is {names}"))
             })
         };
-        let names = words.iter().map(name).collect::<Result<_, _>>()?;
+        let names = words.iter().map(name).collect::<Result<_, ParseError>>()?;
         Ok(if without > 0 { Self::Without(names) } else { Self::Only(names) })
     }
 }
 
 impl TryFrom<String> for Selection {
-    type Error = String;
+    type Error = ParseError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }
 }

@@ -1,7 +1,7 @@
 //! What is explained, and how its relevance starts.
 
 use crate::{
-    error::Error,
+    error::{Error, Hint},
     ir::{Graph, Value},
     options::{Options, Target},
     rules::{self, Init, Normalize},
@@ -25,7 +25,7 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
     };
     if let Some(name) = &options.output {
         let value = graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
-            option: "--output",
+            option: Hint::Output,
             name: name.clone(),
             candidates: candidates(),
         })?;

@@ -14,7 +14,7 @@ pub use unit::Unit;
 use layers::{Layers, Units};
 
 use crate::{
-    error::{Error, Problem},
+    error::{Error, Hint, Problem},
     ir::{self, Graph, Kind, NodeIndex, Value},
     options::{Canonize, OnUnsupported, Options},
     rules::{Choice, Match, Place, Treatment},
@@ -64,9 +64,9 @@ impl Plan {
             .iter()
             .map(|name| {
                 graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
-                    option: "--relevance-of",
+                    option: Hint::RelevanceOf,
                     name: name.clone(),
-                    candidates: "the names that `abslrp print` shows".into(),
+                    candidates: "what `abslrp print` shows".into(),
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ALL, Rule, Treatment};
-use crate::ir::Kind;
+use crate::{ParseError, ir::Kind};
 
 /// An option of a rule.
 #[derive(Debug, Clone, Copy)]
@@ -109,22 +109,22 @@ impl From<Choice> for String {
 }
 
 impl TryFrom<String> for Choice {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }
 }
 
 impl std::str::FromStr for Choice {
-    type Err = String;
+    type Err = ParseError;
 
     /// Reads `NAME` or `NAME:key=value,key=value`; a value may be a list, `a/b/c`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let (name, options) = text.split_once(':').unwrap_or((text, ""));
         let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
         let Some(rule) = ALL.iter().find(|rule| rule.name() == name) else {
             let known: Vec<_> = ALL.iter().map(|rule| rule.name()).collect();
-            return Err(format!("there is no rule '{name}'; known are {}", known.join(", ")));
+            return Err(format!("there is no rule '{name}'; known are {}", known.join(", ")).into());
         };
         let mut chosen = BTreeMap::new();
         for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -132,28 +132,29 @@ impl std::str::FromStr for Choice {
             let Some(option) = rule.options().iter().find(|known| known.name == key) else {
                 let known: Vec<_> = rule.options().iter().map(|known| known.name).collect();
                 let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-                return Err(format!("the rule {name} has no option '{key}'; it has {known}"));
+                return Err(format!("the rule {name} has no option '{key}'; it has {known}").into());
             };
             chosen.insert(key.to_string(), read(option, value)?);
         }
         if let Some(missing) =
             rule.options().iter().find(|o| o.default.is_none() && !chosen.contains_key(o.name))
         {
-            return Err(format!("the rule {name} needs {}: {}", missing.name, missing.what));
+            return Err(format!("the rule {name} needs {}: {}", missing.name, missing.what).into());
         }
         let choice = Self { name: name.into(), options: chosen };
         match rule.objection(&choice.options()) {
-            Some(objection) => Err(format!("the rule {name}: {objection}")),
+            Some(objection) => Err(format!("the rule {name}: {objection}").into()),
             None => Ok(choice),
         }
     }
 }
 
-fn read(option: &Opt, text: &str) -> Result<Vec<f64>, String> {
-    let bad = || format!("'{text}' is no value for the option {}", option.name);
+fn read(option: &Opt, text: &str) -> Result<Vec<f64>, ParseError> {
+    let bad = || ParseError::from(format!("'{text}' is no value for the option {}", option.name));
     if !option.words.is_empty() {
         let word = option.words.iter().position(|word| *word == text);
-        let known = || format!("{}; it is one of {}", bad(), option.words.join(", "));
+        let words = option.words.join(", ");
+        let known = || ParseError::from(format!("{}; it is one of {words}", bad()));
         return Ok(vec![word.ok_or_else(known)? as f64]);
     }
     let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());

@@ -1,7 +1,7 @@
 //! Composites: different rules for different units.
 
 use super::Choice;
-use crate::ir::Kind;
+use crate::{ParseError, ir::Kind};
 
 /// What a match is asked about: a unit and its place.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,7 @@ pub struct Composite {
 }
 
 /// Looks up an option of a preset: its name, and its default, empty where it has to be given.
-type Lookup<'o> = dyn Fn(&str, &str) -> Result<String, String> + 'o;
+type Lookup<'o> = dyn Fn(&str, &str) -> Result<String, ParseError> + 'o;
 
 /// A preset: its name, what it needs, and what it does.
 pub struct Preset {
@@ -122,22 +122,22 @@ pub struct Preset {
     pub name: &'static str,
     /// What it does.
     pub what: &'static str,
-    build: fn(&Lookup<'_>) -> Result<Composite, String>,
+    build: fn(&Lookup<'_>) -> Result<Composite, ParseError>,
 }
 
 const CONVOLUTIONS: [&str; 2] = ["Conv", "ConvTranspose"];
 
-fn convolutions(rule: &str) -> Result<Match, String> {
+fn convolutions(rule: &str) -> Result<Match, ParseError> {
     let operators = CONVOLUTIONS.map(String::from).to_vec();
     Ok(Match { operators, kind: Some("weighted".into()), rule: rule.parse()?, ..Match::default() })
 }
 
-fn first_layer(rule: &str) -> Result<Match, String> {
+fn first_layer(rule: &str) -> Result<Match, ParseError> {
     let kind = Some("weighted".into());
     Ok(Match { first: true, kind, rule: rule.parse()?, ..Match::default() })
 }
 
-fn composite(matches: Vec<Match>, rest: &str) -> Result<Composite, String> {
+fn composite(matches: Vec<Match>, rest: &str) -> Result<Composite, ParseError> {
     Ok(Composite { name: String::new(), matches, rest: rest.parse()?, lenient: true })
 }
 
@@ -210,7 +210,7 @@ pub const PRESETS: &[Preset] = &[
         name: "excitation-backprop",
         what: "zplus at layers with weights, norm at sums and average pools, the gradient elsewhere",
         build: |_| {
-            let of_kind = |kind: &str, rule: &str| -> Result<Match, String> {
+            let of_kind = |kind: &str, rule: &str| -> Result<Match, ParseError> {
                 Ok(Match { kind: Some(kind.into()), rule: rule.parse()?, ..Match::default() })
             };
             composite(vec![of_kind("weighted", "zplus")?, of_kind("sum", "norm")?], "gradient")
@@ -219,14 +219,16 @@ pub const PRESETS: &[Preset] = &[
 ];
 
 impl std::str::FromStr for Composite {
-    type Err = String;
+    type Err = ParseError;
 
     /// Reads a preset: `NAME` or `NAME:key=value,key=value`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let (name, options) = text.split_once(':').unwrap_or((text, ""));
         let Some(preset) = PRESETS.iter().find(|preset| preset.name == name) else {
             let known: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-            return Err(format!("there is no composite '{name}'; known are {}", known.join(", ")));
+            return Err(
+                format!("there is no composite '{name}'; known are {}", known.join(", ")).into()
+            );
         };
         let given: Vec<_> = options.split(',').filter_map(|o| o.split_once('=')).collect();
         let used = std::cell::RefCell::new(Vec::new());
@@ -234,7 +236,9 @@ impl std::str::FromStr for Composite {
             used.borrow_mut().push(key.to_string());
             match given.iter().find(|(known, _)| *known == key) {
                 Some((_, value)) => Ok((*value).to_string()),
-                None if default.is_empty() => Err(format!("the composite {name} needs {key}")),
+                None if default.is_empty() => {
+                    Err(format!("the composite {name} needs {key}").into())
+                }
                 None => Ok(default.to_string()),
             }
         };
@@ -244,7 +248,9 @@ impl std::str::FromStr for Composite {
             let key = part.split('=').next().unwrap_or(part);
             if !used.iter().any(|known| known == key) {
                 let known = if used.is_empty() { "none".into() } else { used.join(", ") };
-                return Err(format!("the composite {name} has no option '{key}'; it has {known}"));
+                return Err(
+                    format!("the composite {name} has no option '{key}'; it has {known}").into()
+                );
             }
         }
         Ok(Self { name: text.into(), ..built })
@@ -273,8 +279,11 @@ mod tests {
     #[test]
     fn presets_say_what_they_need() {
         let error = "epsilon-gamma-box:low=0".parse::<Composite>().unwrap_err();
-        assert_eq!(error, "the composite epsilon-gamma-box needs high");
+        assert_eq!(error.to_string(), "the composite epsilon-gamma-box needs high");
         let error = "epsilon-plus:gamma=1".parse::<Composite>().unwrap_err();
-        assert_eq!(error, "the composite epsilon-plus has no option 'gamma'; it has epsilon");
+        assert_eq!(
+            error.to_string(),
+            "the composite epsilon-plus has no option 'gamma'; it has epsilon"
+        );
     }
 }

@@ -24,7 +24,7 @@ impl<'e> Sweep<'_, 'e> {
         self.emitter.enter(self.graph.name(self.plan.explained.value));
         let softmax = how.init == Init::Softmax;
         if how.target == Target::All && (how.contrastive || softmax) {
-            let what = if softmax { "--init softmax" } else { "--contrastive" };
+            let what = if softmax { "a start at softmax scores" } else { "a contrast" };
             return Err(Error::NeedsTarget { what: what.into() });
         }
         // A number has no classes to choose from.

@@ -16,6 +16,7 @@ use runtime::Locate;
 use session::{Array, Device, Input, NamedInput, Runner, Source, sample};
 
 use crate::{
+    Hint,
     back::{self, Record},
     onnx::{self, Addition, Model, schema::ModelProto},
     passes::Level,
@@ -31,18 +32,16 @@ const ROUNDING: f64 = 30.0;
 
 /// What can keep a model from being verified.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// No ONNX Runtime.
-    #[error(
-        "ONNX Runtime was not found ({why}); install it with `python3 -m pip install onnxruntime`, \
-         or name a library with --ort-lib or ORT_DYLIB_PATH"
-    )]
+    #[error("ONNX Runtime was not found ({why}); `python3 -m pip install onnxruntime` installs it")]
     NoRuntime {
         /// Why it could not be had.
         why: String,
     },
     /// The named library is not there.
-    #[error("{}: no such library; name an ONNX Runtime library, `libonnxruntime.so`, with --ort-lib or ORT_DYLIB_PATH", path.display())]
+    #[error("{}: no such library", path.display())]
     NoLibrary {
         /// The library.
         path: PathBuf,
@@ -57,8 +56,7 @@ pub enum Error {
     },
     /// The CUDA provider does not start.
     #[error(
-        "ONNX Runtime cannot use CUDA here: {why}; install `onnxruntime-gpu` with a matching CUDA, \
-         name its library with --ort-lib, or use --device cpu"
+        "ONNX Runtime cannot use CUDA here: {why}; that takes `onnxruntime-gpu` and a matching CUDA"
     )]
     Cuda {
         /// Its message.
@@ -71,23 +69,19 @@ pub enum Error {
         why: String,
     },
     /// ONNX Runtime cannot run the model on these inputs.
-    #[error(
-        "ONNX Runtime cannot run the model on these inputs: {why}; give others with --input NAME=FILE.npy"
-    )]
+    #[error("ONNX Runtime cannot run the model on these inputs: {why}")]
     Run {
         /// Its message.
         why: String,
     },
     /// An input has a type that no numbers can be given for.
-    #[error(
-        "an input has elements of type {elem}, for which there is no sample; give it with --input NAME=FILE.npy"
-    )]
+    #[error("an input has elements of type {elem}, for which there is no sample")]
     InputType {
         /// The type.
         elem: String,
     },
     /// An input that the model does not have.
-    #[error("--input {name}: the model has no such input; it has {known}")]
+    #[error("the model has no input '{name}'; it has {known}")]
     NoInput {
         /// The name.
         name: String,
@@ -111,13 +105,13 @@ pub enum Error {
         why: String,
     },
     /// The model says of itself that it is not explained.
-    #[error("{}: not a model that abslrp has explained; make one with `abslrp compile`", path.display())]
+    #[error("{}: not a model that abslrp has explained", path.display())]
     NotExplained {
         /// The model.
         path: PathBuf,
     },
     /// The source is not inside.
-    #[error("{}: its source cannot be told from what was added: it was changed since; give it with --source", path.display())]
+    #[error("{}: its source cannot be told from what was added: it was changed since", path.display())]
     NoSource {
         /// The model.
         path: PathBuf,
@@ -128,6 +122,21 @@ pub enum Error {
     /// The source cannot be explained again at the other level.
     #[error(transparent)]
     Lrp(#[from] crate::Error),
+}
+
+impl Error {
+    /// What could be said otherwise.
+    pub fn hint(&self) -> Option<Hint> {
+        Some(match self {
+            Self::NoRuntime { .. } | Self::NoLibrary { .. } => Hint::Library,
+            Self::Cuda { .. } => Hint::Device,
+            Self::Run { .. } | Self::InputType { .. } => Hint::Inputs,
+            Self::NotExplained { .. } => Hint::Explained,
+            Self::NoSource { .. } => Hint::Source,
+            Self::Lrp(error) => return error.hint(),
+            _ => return None,
+        })
+    }
 }
 
 /// What to verify, on what.
@@ -450,7 +459,7 @@ impl Report {
                 let _ = writeln!(
                     out,
                     "      ill-conditioned on these inputs: a rounding of the inputs changes it by \
-                     {:.1e}, because the rule divides by values that vanish; --rule epsilon is \
+                     {:.1e}, because the rule divides by values that vanish; the rule epsilon is \
                      steadier where activations are signed",
                     r.conditioning
                 );
@@ -459,8 +468,8 @@ impl Report {
                 let _ = writeln!(
                     out,
                     "      rounding does not explain how far the levels are apart: they agree where values \
-                     are far above ε, and on these inputs some may not be (--units shows what stabilisers \
-                     keep); scale the inputs, or compile with -O0 for the formula to the letter"
+                     are far above ε, and on these inputs some may not be (the balance shows what \
+                     stabilisers keep); scale the inputs, or compile at -O0 for the formula to the letter"
                 );
             }
         }
@@ -480,7 +489,7 @@ impl Report {
             let _ = writeln!(
                 out,
                 "      balance: {:.4e} started, biases and constants took {:.4e}, stabilisers {:.4e}, \
-                 the last unit gave {:.4e} to its operands (--units shows all)",
+                 the last unit gave {:.4e} to its operands",
                 first.received,
                 sum(|u| u.bias),
                 sum(|u| u.stabiliser),

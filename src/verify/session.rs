@@ -19,7 +19,7 @@ use super::{
     Error,
     runtime::{Locate, environment},
 };
-use crate::onnx::DataType;
+use crate::{ParseError, onnx::DataType};
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -359,7 +359,7 @@ pub fn sample(shape: &[usize], elem: DataType, seed: u64) -> Result<Array, Error
     Array::of_numbers(&numbers, elem)
 }
 
-/// An input given on the command line: `NAME=FILE.npy`.
+/// An input that is given, as text `NAME=FILE.npy`.
 #[derive(Debug, Clone)]
 pub struct NamedInput {
     /// The input.
@@ -369,11 +369,11 @@ pub struct NamedInput {
 }
 
 impl FromStr for NamedInput {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         match text.split_once('=') {
             Some((name, path)) => Ok(Self { name: name.into(), path: path.into() }),
-            None => Err(format!("'{text}' is not NAME=FILE.npy")),
+            None => Err(format!("'{text}' is not NAME=FILE.npy").into()),
         }
     }
 }

@@ -172,9 +172,9 @@ fn failures_exit_with_1_name_the_file_and_leave_nothing() {
     insta::assert_snapshot!(fail(&["compile", "missing.onnx"]), @"error: missing.onnx: No such file or directory (os error 2)");
     insta::assert_snapshot!(fail(&["compile", "3.png"]), @"error: 3.png: not an ONNX model, or a damaged one: failed to decode Protobuf message: invalid tag value: 0");
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "digits.onnx"]), @"error: digits.onnx: the output would overwrite the source; name another file with -o");
-    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--output", "logit"]), @"error: digits.onnx: --output: there is no tensor 'logit'; there is logits");
-    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--target", "10"]), @"error: digits.onnx: --target 10: there are only 10 classes, counted from 0");
-    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--relevance-of", "0.weight"]), @"error: digits.onnx: --relevance-of 0.weight: no relevance reaches that tensor as such; it depends on no input, does not lead to the output, or lies within a layer (`abslrp inspect` shows the layers)");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--output", "logit"]), @"error: digits.onnx: there is no tensor 'logit'; there is logits; choose a tensor with --output");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--target", "10"]), @"error: digits.onnx: there is no class 10: there are only 10, counted from 0; choose with --target argmax, an index, or input");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--relevance-of", "0.weight"]), @"error: digits.onnx: no relevance reaches the tensor '0.weight' as such: it depends on no input, does not lead to the explained tensor, or lies within a layer; `abslrp inspect` shows the layers");
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "no/such/place.onnx"]), @"error: no/such/place.onnx: entity not found");
     insta::assert_snapshot!(fail(&["verify", "digits.onnx"]), @"error: digits.onnx: not a model that abslrp has explained; make one with `abslrp compile`");
     insta::assert_snapshot!(fail(&["explain", "digits.onnx", "3.png"]), @"error: digits.onnx: there is no output x_relevance: explain it first with `abslrp compile`");
@@ -207,7 +207,7 @@ fn an_operator_without_a_rule_is_an_error_or_a_cut() {
     let cut = ["compile", "digits.onnx", "--on-unsupported", "stop"];
     let output = abslrp(directory.path(), &cut);
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(text(&output.stderr), @"error: digits.onnx: no relevance of 'logits' reaches an input: it ends at node 'node_relu_1' (com.example.Frobnicate, opset 20): the operator com.example.Frobnicate cannot be explained; rewrite the model without it, or cut relevance there with --on-unsupported stop; choose another tensor with --output");
+    insta::assert_snapshot!(text(&output.stderr), @"error: digits.onnx: no relevance of 'logits' reaches an input: it ends at node 'node_relu_1' (com.example.Frobnicate, opset 20): the operator com.example.Frobnicate cannot be explained; choose a tensor with --output");
 
     // Where there is another way, the cut is listed.
     let path = directory.path().join("branches.onnx");
@@ -278,7 +278,7 @@ fn without_onnx_runtime_there_is_one_clear_error() {
             .unwrap()
     };
     let output = bare(&["verify", "e.onnx", "--no-fetch"]);
-    insta::assert_snapshot!(text(&output.stderr), @"error: ONNX Runtime was not found (fetching it was forbidden); install it with `python3 -m pip install onnxruntime`, or name a library with --ort-lib or ORT_DYLIB_PATH");
+    insta::assert_snapshot!(text(&output.stderr), @"error: ONNX Runtime was not found (fetching it was forbidden); `python3 -m pip install onnxruntime` installs it; name an ONNX Runtime library, `libonnxruntime.so`, with --ort-lib or ORT_DYLIB_PATH");
     let output = bare(&["verify", "e.onnx"]);
     assert!(text(&output.stderr).contains("python3 -m pip install onnxruntime"));
     assert_eq!(output.status.code(), Some(1));

@@ -147,7 +147,7 @@ impl Import<'_> {
     fn piece(&self, inputs: &[Option<Value>]) -> Option<(Body, Vec<Option<Value>>)> {
         let &[Some(sequence), Some(index)] = inputs else { return None };
         let known = |value: Value| -> Option<Vec<i64>> {
-            self.graph.facts(value).ints.as_ref()?.iter().map(|d| d.known()).collect()
+            self.graph.facts(value).ints()?.iter().map(|d| d.known()).collect()
         };
         let split = self.graph.node(sequence.node);
         if split.op_type() != "SplitToSequence" {
@@ -208,8 +208,7 @@ impl Import<'_> {
             return function_body(function, proto, self.graph.opset);
         }
         if proto.op_type() == "If" && proto.plain_domain().is_empty() {
-            let condition =
-                self.graph.facts((*inputs.first()?)?).ints.as_ref()?.first()?.known()?;
+            let condition = self.graph.facts((*inputs.first()?)?).ints()?.first()?.known()?;
             let branch = if condition == 0 { "else_branch" } else { "then_branch" };
             let branch = proto.attribute.iter().find(|a| a.name() == branch)?.g.as_ref()?;
             return branch_body(branch);

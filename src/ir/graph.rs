@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Dim, Error, Facts, NodeIndex, NodeRef, Operator, Origin, Registry, Sign, Type, Value,
+    Array, Dim, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin, Registry, Sign,
+    Type, Value, array,
     node::{Node, Slots},
 };
 use crate::onnx::{
@@ -160,9 +161,8 @@ impl Graph {
         match &self.dag[value.node].origin {
             Origin::Initializer(Some(i)) => self.source.graph.as_ref()?.initializer.get(*i),
             Origin::NewConstant(tensor) => Some(tensor),
-            Origin::Source(_) | Origin::Body(_)
-                if self.node(value.node).op_type() == "Constant" =>
-            {
+            // A `Constant`, which alone has a tensor and no inputs.
+            Origin::Source(_) | Origin::Body(_) if self.dag[value.node].arity == 0 => {
                 self.node(value.node).attribute("value").and_then(|a| a.t.as_ref())
             }
             _ => None,
@@ -171,20 +171,7 @@ impl Graph {
 
     /// The value of a constant of one number.
     pub fn constant(&self, value: Value) -> Option<f64> {
-        if let Some(tensor) = self.tensor(value) {
-            let tensor = Tensor::new(tensor, &self.external);
-            let ints = || Some(tensor.ints()?.into_iter().map(|n| n as f64).collect());
-            return match tensor.floats().or_else(ints)?.as_slice() {
-                &[number] => Some(number),
-                _ => None,
-            };
-        }
-        let view = self.node(value.node);
-        match view.op_type() {
-            "Constant" => Some(view.attribute("value_float")?.f?.into()),
-            "Identity" | "Cast" | "CastLike" | "Unsqueeze" | "Reshape" => view.constant_float(0),
-            _ => None,
-        }
+        self.facts(value).contents.as_ref()?.number()
     }
 
     /// The multiply-adds of the products of all nodes, with unknown sizes counted as 1.
@@ -225,6 +212,14 @@ impl Graph {
         Dim::Symbol(self.symbols.len() as u32 - 1)
     }
 
+    /// What a tensor holds, if that is little.
+    pub(super) fn small(&self, tensor: &TensorProto) -> Option<Array> {
+        let sizes = tensor.dims.iter();
+        let count = sizes.map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
+        let few = array::count(&count?).is_some_and(|count| count <= array::SMALL);
+        if few { Array::of_tensor(tensor, &self.external) } else { None }
+    }
+
     /// What is known of a constant.
     pub(crate) fn constant_facts(&self, tensor: &TensorProto) -> Facts {
         let elem = DataType::try_from(tensor.data_type()).unwrap_or_default();
@@ -232,7 +227,7 @@ impl Graph {
         let view = Tensor::new(tensor, &self.external);
         Facts {
             ty: Type::new(elem, shape),
-            ints: small_ints(tensor, &self.external),
+            contents: self.small(tensor),
             non_negative: view.floats().is_some_and(|values| values.iter().all(|v| *v >= 0.0)),
             may_be_infinite: view.is_infinite(),
             ..Facts::named("")
@@ -284,20 +279,25 @@ impl Graph {
             |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),
         );
         let infinite = self.reads(node).any(|v| self.facts(v).may_be_infinite);
-        let (types, ints, non_negative, infinite) = match view.operator() {
+        let (types, contents, non_negative, infinite) = match view.operator() {
             None => (Vec::new(), None, false, infinite),
             Some(op) => {
                 let types = match op.infer(view) {
                     Err(Error::Unknown { .. }) => Vec::new(),
                     types => types?,
                 };
-                let ints = op.fold(view).filter(|ints| ints.len() <= 64);
+                let inputs = self.inputs(node);
+                let known = |v: &Option<Value>| self.facts((*v)?).contents.as_ref();
+                let inputs: Vec<_> = inputs.iter().map(known).collect();
+                let contents = types
+                    .first()
+                    .and_then(|ty| Evaluation::output(view, op, ty, array::SMALL, &inputs));
                 let non_negative = match op.sign(view) {
                     Sign::Any => false,
                     Sign::NonNegative => true,
                     Sign::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
                 };
-                (types, ints, non_negative, op.may_be_infinite(view, infinite))
+                (types, contents, non_negative, op.may_be_infinite(view, infinite))
             }
         };
         for slot in 0..self.dag[node].outputs.len() {
@@ -309,7 +309,7 @@ impl Graph {
             facts.non_negative = non_negative;
             facts.may_be_infinite = infinite;
             if slot == 0 {
-                facts.ints.clone_from(&ints);
+                facts.contents.clone_from(&contents);
             }
         }
         Ok(())
@@ -324,10 +324,4 @@ impl Graph {
         }
         ty
     }
-}
-
-/// The elements of a small integer tensor.
-pub(super) fn small_ints(tensor: &TensorProto, external: &External) -> Option<Vec<Dim>> {
-    let ints = Tensor::new(tensor, external).ints()?;
-    (ints.len() <= 64).then(|| ints.into_iter().map(Dim::Known).collect())
 }

@@ -10,9 +10,11 @@
 //! depends on an input, whether it can be negative — is inferred once, when its node is appended.
 //! What an operator has to say for that is the trait [`Operator`].
 
+mod array;
 pub mod build;
 mod call;
 mod error;
+mod evaluate;
 mod graph;
 mod linear;
 mod node;
@@ -21,9 +23,11 @@ mod operator;
 mod rebuild;
 mod types;
 
+pub use array::Array;
 pub use build::{Emitter, Expr, Lowering};
 pub use call::{Call, Group};
 pub use error::Error;
+pub use evaluate::{Evaluation, Evaluator};
 pub use graph::Graph;
 pub use linear::{Affine, Constants, Linear};
 pub use node::{Emitted, Facts, Origin, Value};

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Dim, NodeIndex, Operator, Type};
+use super::{Array, Dim, NodeIndex, Operator, Type};
 use crate::onnx::schema::{AttributeProto, TensorProto};
 
 /// An output of a node.
@@ -73,8 +73,8 @@ pub struct Facts {
     pub name: String,
     /// Its type.
     pub ty: Type,
-    /// Its elements in order, for small integer tensors that follow from constants and shapes.
-    pub ints: Option<Vec<Dim>>,
+    /// Its elements, if they are few and follow from constants and shapes.
+    pub contents: Option<Array>,
     /// Whether it depends on the data of an input: whether it is an activation.
     pub active: bool,
     /// Whether it is known not to be negative.
@@ -84,9 +84,21 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Its elements in order, for small integer tensors that follow from constants and shapes.
+    pub fn ints(&self) -> Option<&[Dim]> {
+        self.contents.as_ref()?.ints()
+    }
+
     /// Nothing but a name.
     pub(crate) fn named(name: &str) -> Self {
         let (name, ty) = (name.to_string(), Type::default());
-        Self { name, ty, ints: None, active: false, non_negative: false, may_be_infinite: false }
+        Self {
+            name,
+            ty,
+            contents: None,
+            active: false,
+            non_negative: false,
+            may_be_infinite: false,
+        }
     }
 }

@@ -133,35 +133,6 @@ impl<'g> NodeRef<'g> {
         self.graph.ty(Value { node: self.node, slot: 0 })
     }
 
-    /// What an operation of two integers makes of the contents of both operands.
-    pub fn fold(self, f: impl Fn(Dim, Dim) -> Dim) -> Option<Vec<Dim>> {
-        let (a, b) = (self.contents(0)?, self.contents(1)?);
-        let at = |list: &[Dim], i: usize| if list.len() == 1 { list[0] } else { list[i] };
-        let length = if a.len() == 1 { b.len() } else { a.len() };
-        let same = self.ty(0).ok()?.shape == self.ty(1).ok()?.shape;
-        let fits = a.len() == 1 || b.len() == 1 || same;
-        fits.then(|| (0..length).map(|i| f(at(a, i), at(b, i))).collect())
-    }
-
-    /// The elements of operand 0 in the order that a movement to the shape `to` puts them in; `from`
-    /// says where an element comes from, axis by axis.
-    pub fn moved(self, to: &[usize], from: impl Fn(&[usize]) -> Vec<usize>) -> Option<Vec<Dim>> {
-        let elements = self.contents(0)?;
-        let sizes: Vec<_> =
-            self.ty(0).ok()?.shape.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
-        let count = to.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?;
-        let element = |i: usize| {
-            let (mut rest, mut place) = (i, vec![0; to.len()]);
-            for axis in (0..to.len()).rev() {
-                place[axis] = rest % to[axis];
-                rest /= to[axis];
-            }
-            let at = from(&place).iter().zip(&sizes).fold(0, |at, (&p, &n)| at * n as usize + p);
-            elements.get(at).copied()
-        };
-        if count > 64 { None } else { (0..count).map(element).collect() }
-    }
-
     /// The number of outputs.
     pub fn output_count(self) -> usize {
         self.graph.outputs(self.node).count()
@@ -193,7 +164,7 @@ impl<'g> NodeRef<'g> {
 
     /// The elements of an integer operand in order, as far as constants and shapes determine them.
     pub fn contents(self, operand: usize) -> Option<&'g [Dim]> {
-        self.graph.facts(self.input(operand)?).ints.as_deref()
+        self.graph.facts(self.input(operand)?).ints()
     }
 
     /// The contents of an integer operand, if they are all known.
@@ -204,6 +175,11 @@ impl<'g> NodeRef<'g> {
     /// The value of a constant operand of one floating-point number.
     pub fn constant_float(self, operand: usize) -> Option<f64> {
         self.graph.constant(self.input(operand)?)
+    }
+
+    /// The elements of a constant floating-point operand, if they are few.
+    pub fn constant_floats(self, operand: usize) -> Option<&'g [f64]> {
+        self.graph.facts(self.input(operand)?).contents.as_ref()?.floats()
     }
 
     /// A list of axes that was an attribute until opset `until` and is operand 1 since: as plain

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Affine, Call, Constants, Dim, Error, Expr, Linear, NodeRef, Type, Value};
+use super::{
+    Affine, Array, Call, Constants, Error, Evaluation, Expr, Linear, NodeRef, Type, Value,
+};
 
 /// What kind of operation a node is, which is all that a rule asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,8 +143,9 @@ pub trait Operator: Sync {
         true
     }
 
-    /// The elements of an integer output in order, as far as constants and shapes tell.
-    fn fold(&self, _node: NodeRef) -> Option<Vec<Dim>> {
+    /// The elements of the first output, where those of the inputs that it takes are known. They are
+    /// made elements of the output's type afterwards.
+    fn eval(&self, _of: &Evaluation) -> Option<Array> {
         None
     }
 
@@ -175,6 +178,17 @@ pub trait Operator: Sync {
     /// How an elementwise function is homogeneous (Euler), so that `x ⊙ Jᵀ s` is read off `y`.
     fn euler(&self, _node: NodeRef) -> Option<Euler> {
         None
+    }
+
+    /// Whether each element of the output is a function of one element of each input.
+    fn is_elementwise(&self, node: NodeRef) -> bool {
+        matches!(self.kind(node), Ok(Kind::Activation))
+    }
+
+    /// Whether it is a function that is multiplied with its own input in activations like `SiLU` and
+    /// `GELU`.
+    fn is_gate(&self) -> bool {
+        false
     }
 
     /// For a product with weights: how per-feature constants fold into it.

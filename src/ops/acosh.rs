@@ -1,16 +1,14 @@
 //! `Acosh`, with derivative 1 / √(x² − 1).
 
-use super::elementwise::Elementwise;
+use super::elementwise::{ELEMENTWISE, Elementwise};
 use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Acosh",
-    since: 9,
     sign: Sign::NonNegative,
-    bounded: false,
-    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         Ok(s / (x * x - 1.0).sqrt())
     },
+    ..ELEMENTWISE
 };

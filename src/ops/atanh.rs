@@ -1,16 +1,13 @@
 //! `Atanh`, with derivative 1 / (1 − x²).
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Atanh",
-    since: 9,
-    sign: Sign::Any,
-    bounded: false,
-    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         Ok(s / (1.0 - x * x))
     },
+    ..ELEMENTWISE
 };

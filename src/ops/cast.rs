@@ -1,7 +1,7 @@
 //! `Cast`.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -25,9 +25,8 @@ impl Operator for Cast {
         Ok(if flows { Kind::Movement } else { Kind::Stop })
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let integer = matches!(target(node), Ok(DataType::Int64 | DataType::Int32));
-        integer.then(|| node.contents(0).map(<[Dim]>::to_vec))?
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0).cloned()
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

@@ -1,7 +1,7 @@
 //! `CastLike`, of whose second operand only the type counts.
 
 use crate::{
-    ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -33,6 +33,10 @@ impl Operator for CastLike {
 
     fn depends(&self, node: NodeRef) -> bool {
         node.is_active(0)
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0).cloned()
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

@@ -44,6 +44,10 @@ impl Operator for Clip {
         false
     }
 
+    fn is_gate(&self) -> bool {
+        true
+    }
+
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,

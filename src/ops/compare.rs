@@ -1,7 +1,7 @@
 //! Comparisons and logic: booleans, through which nothing flows.
 
 use crate::{
-    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
+    ir::{Array, Dim, Error, Evaluation, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -30,13 +30,17 @@ impl Operator for Compare {
         Ok(vec![node.elementwise(0)?.remove(0).with(DataType::Bool)])
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let (name, x) = (of.node.op_type(), of.x(0)?);
         let truth = |holds: bool| Dim::Known(holds.into());
-        if node.op_type() == "Not" {
-            let known = node.constant_ints(0)?;
-            return Some(known.into_iter().map(|n| truth(n == 0)).collect());
+        if of.node.inputs().len() == 1 {
+            let not = |n: Dim| n.map(false, |n| (n == 0).into());
+            return Some(x.map(not, |v| match name {
+                "IsNaN" => v.is_nan().into(),
+                _ => (v.is_infinite()).into(),
+            }));
         }
-        node.fold(|a, b| match (node.op_type(), a, b) {
+        let ints = |a: Dim, b: Dim| match (name, a, b) {
             ("Equal", a, b) if a == b && a != Dim::Unknown => truth(true),
             // A size is never negative.
             ("Equal", Dim::Symbol(_), Dim::Known(n)) | ("Equal", Dim::Known(n), Dim::Symbol(_))
@@ -44,15 +48,10 @@ impl Operator for Compare {
             {
                 truth(false)
             }
-            ("Equal", Dim::Known(a), Dim::Known(b)) => truth(a == b),
-            ("Greater", Dim::Known(a), Dim::Known(b)) => truth(a > b),
-            ("GreaterOrEqual", Dim::Known(a), Dim::Known(b)) => truth(a >= b),
-            ("Less", Dim::Known(a), Dim::Known(b)) => truth(a < b),
-            ("LessOrEqual", Dim::Known(a), Dim::Known(b)) => truth(a <= b),
-            ("And", Dim::Known(a), Dim::Known(b)) => truth(a != 0 && b != 0),
-            ("Or", Dim::Known(a), Dim::Known(b)) => truth(a != 0 || b != 0),
+            (_, Dim::Known(a), Dim::Known(b)) => truth(holds(name, &a, &b)),
             _ => Dim::Unknown,
-        })
+        };
+        x.zip(of.x(1)?, of.shape, ints, |a, b| holds(name, &a, &b).into())
     }
 
     fn since(&self, name: &str) -> i64 {
@@ -65,5 +64,20 @@ impl Operator for Compare {
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Stop)
+    }
+}
+
+/// Whether a relation holds of two numbers, or of two truths, which are 0 and 1.
+fn holds<T: PartialOrd + Default>(relation: &str, a: &T, b: &T) -> bool {
+    let [p, q] = [a, b].map(|truth| *truth != T::default());
+    match relation {
+        "Equal" => a == b,
+        "Greater" => a > b,
+        "GreaterOrEqual" => a >= b,
+        "Less" => a < b,
+        "LessOrEqual" => a <= b,
+        "And" => p && q,
+        "Or" => p || q,
+        _ => p != q,
     }
 }

@@ -1,6 +1,8 @@
 //! `Concat`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
+use crate::ir::{
+    Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, axis,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Concat;
 
@@ -44,12 +46,8 @@ impl Operator for Concat {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        if axis(node.int("axis", 0).ok()?, node.rank(0).ok()?) != Ok(0) {
-            return None;
-        }
-        let parts: Option<Vec<_>> = (0..node.inputs().len()).map(|i| node.contents(i)).collect();
-        Some(parts?.concat())
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        Array::concat(&of.all()?, axis(of.node.int("axis", 0).ok()?, of.shape.len()).ok()?)
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

@@ -1,7 +1,7 @@
 //! `Constant` and `ConstantOfShape`: values that depend on no input.
 
 use crate::{
-    ir::{Dim, Error, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Array, Dim, Error, Evaluation, Kind, NodeRef, Operator, Sign, Type},
     onnx::{DataType, Tensor},
 };
 
@@ -51,25 +51,26 @@ impl Operator for Constant {
         false
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let (node, external) = (of.node, of.node.graph().external());
+        let tensor = node.attribute("value").and_then(|a| a.t.as_ref());
+        let tensor = tensor.map(|tensor| Array::of_tensor(tensor, external));
         if node.op_type() == "ConstantOfShape" {
-            let count = match node.contents(0)? {
-                [] => 1,
-                &[Dim::Known(count @ 0..=64)] => count,
-                _ => return None,
-            };
-            let value = node.attribute("value")?.t.as_ref()?;
-            let value = Tensor::new(value, node.graph().external()).ints()?;
-            return Some(vec![Dim::Known(*value.first()?); count as usize]);
+            let zero = Array::of_floats(&[], vec![0.0]);
+            return tensor.unwrap_or(zero)?.reshaped(&[])?.broadcast(of.shape);
         }
-        let ints = match node.attribute("value").and_then(|a| a.t.as_ref()) {
-            Some(tensor) => Tensor::new(tensor, node.graph().external()).ints()?,
-            None => match node.ints("value_ints").ok()? {
-                Some(ints) => ints.to_vec(),
-                None => vec![node.attribute("value_int")?.i?],
-            },
-        };
-        Some(ints.into_iter().map(Dim::Known).collect())
+        let ints = |list: &[i64]| list.iter().copied().map(Dim::Known).collect();
+        let floats = |list: &[f32]| list.iter().copied().map(f64::from).collect();
+        let get = |name: &str| node.attribute(name);
+        match (tensor, get("value_ints"), get("value_int"), get("value_floats"), get("value_float"))
+        {
+            (Some(tensor), ..) => tensor,
+            (_, Some(a), ..) => Array::of_ints(of.shape, ints(&a.ints)),
+            (_, _, Some(a), ..) => Array::of_ints(of.shape, ints(&[a.i?])),
+            (_, _, _, Some(a), _) => Array::of_floats(of.shape, floats(&a.floats)),
+            (_, _, _, _, Some(a)) => Array::of_floats(of.shape, floats(&[a.f?])),
+            _ => None,
+        }
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

@@ -1,6 +1,6 @@
 //! What elementwise nonlinearities have in common.
 
-use crate::ir::{Call, Error, Euler, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Array, Call, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 /// A function of each element.
 pub struct Elementwise {
@@ -14,9 +14,27 @@ pub struct Elementwise {
     pub bounded: bool,
     /// `p` where `x f′(x) = p f(x)`.
     pub euler: Option<f64>,
+    /// Whether it gates its own input in activations.
+    pub gate: bool,
+    /// The function, of one number.
+    pub eval: Option<fn(f64) -> f64>,
     /// `s ⊙ f′(x)`
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
+
+/// A function of no particular properties, which every other states what it has of beside.
+pub const ELEMENTWISE: Elementwise = Elementwise {
+    name: "",
+    since: 9,
+    sign: Sign::Any,
+    bounded: false,
+    euler: None,
+    gate: false,
+    eval: None,
+    adjoint: |call, _| {
+        Err(Error::Unsupported { what: format!("a derivative of {}", call.node.op_type()) })
+    },
+};
 
 impl Operator for Elementwise {
     fn names(&self) -> &[&'static str] {
@@ -39,12 +57,21 @@ impl Operator for Elementwise {
         operand == 0
     }
 
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let (x, f) = (of.x(0)?, self.eval?);
+        Array::of_floats(of.shape, x.floats()?.iter().map(|&v| f(v)).collect())
+    }
+
     fn sign(&self, _node: NodeRef) -> Sign {
         self.sign
     }
 
     fn may_be_infinite(&self, _node: NodeRef, operand: bool) -> bool {
         operand && !self.bounded
+    }
+
+    fn is_gate(&self) -> bool {
+        self.gate
     }
 
     fn euler(&self, _node: NodeRef) -> Option<Euler> {

@@ -1,13 +1,13 @@
 //! `Exp`: eˣ, its own derivative.
 
-use super::elementwise::Elementwise;
+use super::elementwise::{ELEMENTWISE, Elementwise};
 use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Exp",
-    since: 9,
     sign: Sign::NonNegative,
     bounded: true,
-    euler: None,
+    eval: Some(f64::exp),
     adjoint: |call, s| Ok(s * call.y()),
+    ..ELEMENTWISE
 };

@@ -1,6 +1,8 @@
 //! `Expand`: broadcasting to a shape.
 
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type, broadcast};
+use crate::ir::{
+    Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, broadcast,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Expand;
 
@@ -29,6 +31,10 @@ impl Operator for Expand {
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0)?.broadcast(of.shape)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

@@ -1,7 +1,9 @@
 //! `Gather`: parts along an axis by their indices. Of a constant by integer activations it is an
 //! embedding.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
+use crate::ir::{
+    Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, axis,
+};
 use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
@@ -31,10 +33,14 @@ impl Operator for Gather {
         operand == 0 || !node.is_active(0)
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let data = node.contents(0).filter(|_| node.rank(0) == Ok(1))?;
-        let indices = node.constant_ints(1)?;
-        indices.into_iter().map(|i| data.get(axis(i, data.len()).ok()?).copied()).collect()
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let (x, indices) = (of.x(0)?, of.x(1)?.ints()?);
+        let along = of.node.axis("axis", 0, x.shape().len()).ok()?;
+        let mut axes: Vec<_> =
+            x.shape().iter().map(|&size| (0..size).collect()).enumerate().collect();
+        let place = |index: &Dim| axis(index.known()?, x.shape()[along]).ok();
+        axes[along].1 = indices.iter().map(place).collect::<Option<_>>()?;
+        x.along(&axes)?.reshaped(of.shape)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

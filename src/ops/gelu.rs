@@ -3,15 +3,12 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Gelu",
     since: 20,
-    sign: Sign::Any,
-    bounded: false,
-    euler: None,
     adjoint: |call, s| {
         let x = call.x(0)?;
         // √(2/π), and φ(0) = ½ √(2/π)
@@ -25,4 +22,5 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
         let cumulative = (x * FRAC_1_SQRT_2).unary("Erf") + 1.0;
         Ok(s * (cumulative * 0.5 + x * (x * x * -0.5).exp() * (0.5 * scale)))
     },
+    ..ELEMENTWISE
 };

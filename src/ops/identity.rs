@@ -1,6 +1,6 @@
 //! `Identity`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Identity;
 
@@ -19,8 +19,8 @@ impl Operator for Identity {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        Some(node.contents(0)?.to_vec())
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0).cloned()
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

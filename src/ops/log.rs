@@ -1,13 +1,11 @@
 //! `Log`: ln x, with derivative 1/x.
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Log",
-    since: 9,
-    sign: Sign::Any,
-    bounded: false,
-    euler: None,
+    eval: Some(f64::ln),
     adjoint: |call, s| Ok(s / call.x(0)?),
+    ..ELEMENTWISE
 };

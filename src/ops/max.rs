@@ -1,6 +1,6 @@
 //! `Max` and `Min`, of any number of operands. Operands that tie share evenly.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Max;
 
@@ -21,13 +21,17 @@ impl Operator for Max {
         Ok(if activations == 1 { Kind::Activation } else { Kind::Max })
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let largest = node.op_type() == "Max";
-        node.fold(|a, b| match (a, b) {
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let largest = of.node.op_type() == "Max";
+        let ints = |a: Dim, b: Dim| match (a, b) {
             (Dim::Known(a), Dim::Known(b)) => Dim::Known(if largest { a.max(b) } else { a.min(b) }),
             _ => Dim::Unknown,
-        })
-        .filter(|_| node.inputs().len() == 2)
+        };
+        let floats = |a: f64, b: f64| if largest { a.max(b) } else { a.min(b) };
+        let all = of.all()?;
+        let (first, rest) = all.split_first()?;
+        let pair = |a: Array, b: &&Array| a.zip(b, of.shape, ints, floats);
+        rest.iter().try_fold(first.broadcast(of.shape)?, pair)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

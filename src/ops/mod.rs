@@ -16,6 +16,7 @@ mod acos;
 mod acosh;
 mod add;
 mod arg_max;
+mod arithmetic;
 mod asin;
 mod asinh;
 mod atan;

@@ -1,6 +1,6 @@
 //! `Mod`: what a division leaves over, which grows as its first operand does.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Mod;
 
@@ -26,12 +26,13 @@ impl Operator for Mod {
         }
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
         // Of sizes, which are not negative: the conventions for signs agree.
-        node.fold(|a, b| match (a, b) {
+        let ints = |a: Dim, b: Dim| match (a, b) {
             (Dim::Known(a @ 0..), Dim::Known(b @ 1..)) => Dim::Known(a % b),
             _ => Dim::Unknown,
-        })
+        };
+        of.x(0)?.zip(of.x(1)?, of.shape, ints, |a, b| a % b)
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {

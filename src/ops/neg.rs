@@ -1,6 +1,6 @@
 //! `Neg`: −x.
 
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Neg;
 
@@ -17,6 +17,14 @@ impl Operator for Neg {
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Affine)
+    }
+
+    fn is_elementwise(&self, _node: NodeRef) -> bool {
+        true
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        Some(of.x(0)?.map(|n| n.map(false, i64::wrapping_neg), |v| -v))
     }
 
     fn adjoint<'e>(

@@ -1,7 +1,7 @@
 //! `Pow`: xᵖ.
 
 use crate::{
-    ir::{Call, Error, Euler, Expr, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Array, Call, Dim, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -25,6 +25,17 @@ impl Operator for Pow {
     fn sign(&self, node: NodeRef) -> Sign {
         let even = node.constant_float(1).is_some_and(|p| p % 2.0 == 0.0);
         if even { Sign::NonNegative } else { node.sign_of(0) }
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let ints = |a: Dim, b: Dim| match (a, b) {
+            (Dim::Known(a), Dim::Known(b)) => {
+                let power = u32::try_from(b).ok().and_then(|b| a.checked_pow(b));
+                power.map_or(Dim::Unknown, Dim::Known)
+            }
+            _ => Dim::Unknown,
+        };
+        of.x(0)?.zip(of.x(1)?, of.shape, ints, f64::powf)
     }
 
     fn euler(&self, node: NodeRef) -> Option<Euler> {

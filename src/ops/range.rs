@@ -1,6 +1,6 @@
 //! `Range`: numbers in a row.
 
-use crate::ir::{Dim, Error, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Dim, Error, Evaluation, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Range;
 
@@ -16,15 +16,27 @@ impl Operator for Range {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let length = self.fold(node).map_or(Dim::Unknown, |list| Dim::Known(list.len() as i64));
+        let number = |operand| node.constant_float(operand);
+        let length = match (number(0), number(1), number(2)) {
+            (Some(from), Some(to), Some(step)) => Some(((to - from) / step).ceil().max(0.0)),
+            _ => None,
+        };
+        // What is beyond this was rounded.
+        let length = length.filter(|&length| length < (1u64 << 53) as f64);
+        let length = length.map_or(Dim::Unknown, |length| Dim::Known(length as i64));
         Ok(vec![Type::new(node.ty(0)?.elem, vec![length])])
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let number = |operand| node.constant_ints(operand)?.first().copied();
-        let (from, to, step) = (number(0)?, number(1)?, number(2)?);
-        let known = step > 0 && to.saturating_sub(from) <= 64 * step;
-        known.then(|| (from..to).step_by(step as usize).map(Dim::Known).collect())
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let (from, step) = (of.x(0)?.number()?, of.x(2)?.number()?);
+        let number = |i: usize| from + i as f64 * step;
+        match of.x(0)?.ints() {
+            Some(_) => {
+                let numbers = (0..*of.shape.first()?).map(number);
+                Array::of_ints(of.shape, numbers.map(|n| Dim::Known(n as i64)).collect())
+            }
+            None => Array::of_floats(of.shape, (0..*of.shape.first()?).map(number).collect()),
+        }
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {

@@ -1,16 +1,15 @@
 //! `Reciprocal`: 1/x, with derivative −1/x².
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Reciprocal",
-    since: 9,
-    sign: Sign::Any,
-    bounded: false,
     euler: Some(-1.0),
+    eval: Some(f64::recip),
     adjoint: |call, s| {
         let y = call.y();
         Ok(-(s * y * y))
     },
+    ..ELEMENTWISE
 };

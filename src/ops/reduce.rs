@@ -1,7 +1,7 @@
 //! What reductions over axes have in common.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
 };
 
@@ -15,6 +15,8 @@ pub struct Reduction {
     pub kind: Kind,
     /// The sign of the result.
     pub sign: Sign,
+    /// The reduction of a list of numbers.
+    pub eval: Option<fn(&[f64]) -> f64>,
     /// The adjoint over these axes; `s` and the last argument, the result, have them with size 1.
     pub adjoint: for<'e> fn(Expr<'e>, &[usize], Expr<'e>, Expr<'e>) -> Expr<'e>,
 }
@@ -34,6 +36,10 @@ impl Operator for Reduction {
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
         operand == 0
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0)?.reduced(&self.axes(of.node).ok()?, of.shape, self.eval?)
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

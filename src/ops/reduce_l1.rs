@@ -8,5 +8,6 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     since: 18,
     kind: Kind::Leaf,
     sign: Sign::NonNegative,
+    eval: Some(|list| list.iter().map(|v| v.abs()).sum()),
     adjoint: |x, _, s, _| s * x.sign(),
 };

@@ -8,5 +8,6 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     since: 18,
     kind: Kind::Leaf,
     sign: Sign::NonNegative,
+    eval: Some(|list| list.iter().map(|v| v * v).sum::<f64>().sqrt()),
     adjoint: |x, _, s, y| (s / y).where_or(y.greater(0.0), 0.0) * x,
 };

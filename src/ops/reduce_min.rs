@@ -8,6 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     since: 18,
     kind: Kind::Max,
     sign: Sign::AsOperands,
+    eval: Some(|list| list.iter().copied().fold(f64::INFINITY, f64::min)),
     adjoint: |x, axes, s, y| {
         let ties = x.equals(y).cast(s.ty().elem);
         s * (ties / ties.sum(axes, true))

@@ -12,6 +12,7 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     since: 18,
     kind: Kind::Leaf,
     sign: Sign::AsOperands,
+    eval: Some(|list| list.iter().product()),
     adjoint: |x, axes, s, _| {
         let elem = x.ty().elem;
         let regular = x.cast(DataType::Bool);

@@ -8,5 +8,6 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     since: 13,
     kind: Kind::Sum,
     sign: Sign::AsOperands,
+    eval: Some(|list| list.iter().sum()),
     adjoint: |x, _, s, _| s.expand_like(x),
 };

@@ -1,6 +1,6 @@
 //! What operators that only change the shape have in common.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 /// The same elements in another shape.
 pub struct Reshaping {
@@ -27,8 +27,8 @@ impl Operator for Reshaping {
         operand == 0
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        node.contents(0).map(<[Dim]>::to_vec)
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        of.x(0)?.reshaped(of.shape)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

@@ -3,7 +3,7 @@
 
 use crate::{
     ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis},
-    onnx::{DataType, Tensor},
+    onnx::DataType,
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Resize;
@@ -146,6 +146,5 @@ fn sizes_operand(node: NodeRef) -> Option<usize> {
 
 /// The scales, if they are constants.
 fn scales(node: NodeRef) -> Option<Vec<f64>> {
-    let tensor = node.graph().tensor(node.input(scales_operand(node)?)?)?;
-    Tensor::new(tensor, node.graph().external()).floats()
+    Some(node.constant_floats(scales_operand(node)?)?.to_vec())
 }

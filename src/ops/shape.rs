@@ -1,7 +1,7 @@
 //! `Shape` and `Size`, which depend on no element of their operand.
 
 use crate::{
-    ir::{Dim, Error, Kind, NodeRef, Operator, Type},
+    ir::{Array, Dim, Error, Evaluation, Kind, NodeRef, Operator, Type},
     onnx::DataType,
 };
 
@@ -18,7 +18,7 @@ impl Operator for Shape {
         if node.op_type() == "Size" {
             return Ok(vec![Type::new(DataType::Int64, vec![])]);
         }
-        let length = self.fold(node).map_or(Dim::Unknown, |dims| Dim::Known(dims.len() as i64));
+        let length = sizes(node).map_or(Dim::Unknown, |dims| Dim::Known(dims.len() as i64));
         Ok(vec![Type::new(DataType::Int64, vec![length])])
     }
 
@@ -30,17 +30,21 @@ impl Operator for Shape {
         false
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let ty = node.ty(0).ok()?;
-        if node.op_type() == "Size" {
-            return Some(vec![Dim::Known(ty.count()?)]);
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        if of.node.op_type() == "Size" {
+            return Array::of_ints(&[], vec![Dim::Known(of.node.ty(0).ok()?.count()?)]);
         }
-        let dims = ty.shape.as_ref()?;
-        let rank = dims.len() as i64;
-        let bound = |name, default| -> Option<usize> {
-            let at = node.int(name, default).ok()?;
-            Some((if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize)
-        };
-        Some(dims.get(bound("start", 0)?..bound("end", rank)?).unwrap_or_default().to_vec())
+        Array::of_ints(of.shape, sizes(of.node)?.to_vec())
     }
+}
+
+/// The sizes of the axes that are asked for.
+fn sizes(node: NodeRef<'_>) -> Option<&[Dim]> {
+    let dims = node.ty(0).ok()?.shape.as_ref()?;
+    let rank = dims.len() as i64;
+    let bound = |name, default| -> Option<usize> {
+        let at = node.int(name, default).ok()?;
+        Some((if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize)
+    };
+    Some(dims.get(bound("start", 0)?..bound("end", rank)?).unwrap_or_default())
 }

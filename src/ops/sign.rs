@@ -1,6 +1,6 @@
 //! `Sign` and the roundings: steps, through which nothing flows.
 
-use crate::ir::{Error, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Error, Evaluation, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Sign;
 
@@ -17,6 +17,16 @@ impl Operator for Sign {
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
+    }
+
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let floats = |f: fn(f64) -> f64| Some(of.x(0)?.map(|n| n, f));
+        match of.node.op_type() {
+            "Round" => floats(f64::round_ties_even),
+            "Floor" => floats(f64::floor),
+            "Ceil" => floats(f64::ceil),
+            _ => None,
+        }
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {

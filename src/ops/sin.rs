@@ -1,13 +1,12 @@
 //! `Sin`, with derivative cos x.
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sin",
-    since: 9,
-    sign: Sign::Any,
     bounded: true,
-    euler: None,
+    eval: Some(f64::sin),
     adjoint: |call, s| Ok(s * call.x(0)?.unary("Cos")),
+    ..ELEMENTWISE
 };

@@ -1,6 +1,8 @@
 //! `Slice`.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis};
+use crate::ir::{
+    Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, axis,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Slice;
 
@@ -44,20 +46,16 @@ impl Operator for Slice {
         operand == 0
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let dims = &node.ty(0).ok()?.shape;
-        let sizes: Vec<_> = dims.as_ref()?.iter().map(|d| d.known()).collect::<Option<_>>()?;
-        let mut steps: Vec<_> = sizes.iter().map(|&size| (0, 1, size)).collect();
-        for Cut { axis, bounds: stated, step } in cuts(node).ok()? {
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let x = of.x(0)?;
+        let mut axes: Vec<_> =
+            x.shape().iter().map(|&size| (0..size).collect()).enumerate().collect();
+        for Cut { axis, bounds: stated, step } in cuts(of.node).ok()? {
             let (start, end) = stated?;
-            let (from, to) = bounds(start, end, step, sizes[axis]);
-            steps[axis] = (from, step, count(from, to, step));
+            let (from, to) = bounds(start, end, step, x.shape()[axis] as i64);
+            axes[axis].1 = (0..count(from, to, step)).map(|i| (from + i * step) as usize).collect();
         }
-        let to: Vec<_> = steps.iter().map(|&(.., count)| count as usize).collect();
-        node.moved(&to, |place| {
-            let at = |(&(from, step, _), &p): (&(i64, i64, i64), &usize)| from + step * p as i64;
-            steps.iter().zip(place).map(at).map(|at| at as usize).collect()
-        })
+        x.along(&axes)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {

@@ -1,13 +1,14 @@
 //! `Softplus`: ln(1 + eˣ), with derivative σ(x).
 
-use super::elementwise::Elementwise;
+use super::elementwise::{ELEMENTWISE, Elementwise};
 use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Softplus",
-    since: 9,
     sign: Sign::NonNegative,
     bounded: true,
-    euler: None,
+    eval: Some(|v| v.exp().ln_1p()),
+    gate: true,
     adjoint: |call, s| Ok(s * call.x(0)?.sigmoid()),
+    ..ELEMENTWISE
 };

@@ -1,16 +1,14 @@
 //! `Tan`, with derivative 1 + y².
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Tan",
-    since: 9,
-    sign: Sign::Any,
-    bounded: false,
-    euler: None,
+    eval: Some(f64::tan),
     adjoint: |call, s| {
         let y = call.y();
         Ok(s + s * y * y)
     },
+    ..ELEMENTWISE
 };

@@ -1,16 +1,16 @@
 //! `Tanh`, with derivative 1 − y².
 
-use super::elementwise::Elementwise;
-use crate::ir::{Operator, Sign};
+use super::elementwise::{ELEMENTWISE, Elementwise};
+use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Tanh",
-    since: 9,
-    sign: Sign::Any,
     bounded: true,
-    euler: None,
+    eval: Some(f64::tanh),
+    gate: true,
     adjoint: |call, s| {
         let y = call.y();
         Ok(s - s * y * y)
     },
+    ..ELEMENTWISE
 };

@@ -1,6 +1,6 @@
 //! `Transpose`: axes in another order.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Transpose;
 
@@ -23,15 +23,9 @@ impl Operator for Transpose {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let order = order(node, node.rank(0).ok()?).ok()?;
-        let size = |&axis: &usize| usize::try_from(node.ty(0).ok()?.dim(axis)?.known()?).ok();
-        let to: Vec<_> = order.iter().map(size).collect::<Option<_>>()?;
-        node.moved(&to, |place| {
-            let mut from = vec![0; place.len()];
-            order.iter().zip(place).for_each(|(&axis, &p)| from[axis] = p);
-            from
-        })
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        let order = order(of.node, of.shape.len()).ok()?.into_iter().zip(of.shape);
+        of.x(0)?.along(&order.map(|(axis, &size)| (axis, (0..size).collect())).collect::<Vec<_>>())
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

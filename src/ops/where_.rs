@@ -1,6 +1,6 @@
 //! `Where`: the branch taken.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Where;
 
@@ -19,18 +19,12 @@ impl Operator for Where {
         Ok(Kind::Movement)
     }
 
-    fn fold(&self, node: NodeRef) -> Option<Vec<Dim>> {
-        let (taken, a, b) = (node.constant_ints(0)?, node.contents(1)?, node.contents(2)?);
-        let lengths = [taken.len(), a.len(), b.len()];
-        let length = lengths.into_iter().find(|&n| n != 1).unwrap_or(1);
-        let fits = |n: usize| n == length || n == 1;
-        let at = |n: usize, i: usize| if n == 1 { 0 } else { i };
-        let choose = |i| match taken[at(taken.len(), i)] {
-            0 => b[at(b.len(), i)],
-            _ => a[at(a.len(), i)],
-        };
-        (fits(taken.len()) && fits(a.len()) && fits(b.len()))
-            .then(|| (0..length).map(choose).collect())
+    fn eval(&self, of: &Evaluation) -> Option<Array> {
+        // The taken ones of the first operand, and those of the second elsewhere.
+        let taken = of.x(0)?.broadcast(of.shape)?;
+        let known = taken.ints()?.iter().map(|d| d.known());
+        let from: Vec<_> = known.map(|n| Some(usize::from(n? == 0))).collect::<Option<_>>()?;
+        Array::choose(&from, &[&of.x(1)?.broadcast(of.shape)?, &of.x(2)?.broadcast(of.shape)?])
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

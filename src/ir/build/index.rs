@@ -24,7 +24,7 @@ impl Expr<'_> {
             return Ok(self.emitter.emit("Slice", &inputs, vec![]));
         }
         let graph = self.emitter.graph.borrow();
-        let known = |e: Self| graph.facts(e.value).ints.as_ref()?.first()?.known();
+        let known = |e: Self| graph.facts(e.value).ints()?.first()?.known();
         let (Some(from), Some(to)) = (known(from), known(to)) else {
             return Err(Error::Opset {
                 what: "cutting at a position known at run time",

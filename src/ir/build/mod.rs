@@ -168,7 +168,7 @@ impl Emitter {
             DataType::try_from(tensor.data_type()).unwrap_or_default(),
             tensor.dims.iter().map(|&d| Dim::Known(d)).collect(),
         );
-        facts.ints = super::graph::small_ints(&tensor, &graph.external);
+        facts.contents = graph.small(&tensor);
         let node = graph.append(Origin::NewConstant(Box::new(tensor)), &[], &[], vec![facts]);
         let value = Value { node, slot: 0 };
         self.constants.borrow_mut().insert(key, value);

@@ -54,10 +54,6 @@ impl Operator for GatherNd {
         if call.node.int("batch_dims", 0)? != 0 {
             return Err(Error::Unsupported { what: "GatherND with batch_dims".into() });
         }
-        if call.emitter().opset() < 16 {
-            return Err(Error::Opset { what: "the adjoint of GatherND", since: 16 });
-        }
-        let zeros = call.emitter().zeros_like(s.ty().elem, call.x(0)?);
-        Ok(zeros.scatter_nd(call.raw(1)?, s, true))
+        s.scatter_nd_add(call.raw(1)?, call.x(0)?)
     }
 }

@@ -1,10 +1,7 @@
 //! `Gemm`: α A′ B′ + β C, where A′ and B′ are A and B or their transposes.
 
+use crate::ir::{Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type};
 use crate::onnx::attribute::{float, int};
-use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, Linear, NodeRef, Operator, Role, Sign, Type},
-    onnx::DataType,
-};
 
 pub(super) const OPERATOR: &dyn Operator = &Gemm;
 
@@ -67,25 +64,18 @@ impl Operator for Gemm {
     }
 
     fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
-        // C may be left out since opset 11.
-        let zero =
-            || call.emitter().scalar(call.x(0).map_or(DataType::Float, |x| x.ty().elem), 0.0);
-        let c = call.get(2).or_else(|| (call.emitter().opset() < 11).then(zero));
-        call.clone().with(2, c).repeat()
+        Ok(call.x(0)?.gemm(call.x(1)?, call.get(2), call.node.attributes().to_vec()))
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let [ta, tb] = transposed(call.node)?;
         let alpha = call.node.float("alpha", 1.0)? as f32;
         let product = |a: Expr<'e>, ta: bool, b: Expr<'e>, tb: bool| {
-            // C may be left out since opset 11.
-            let zero = || call.emitter().scalar(a.ty().elem, 0.0);
-            let c = (call.emitter().opset() < 11).then(zero);
             let mut attributes = vec![int("transA", ta.into()), int("transB", tb.into())];
             if (alpha - 1.0).abs() > 0.0 {
                 attributes.push(float("alpha", alpha));
             }
-            call.emitter().emit("Gemm", &[Some(a), Some(b), c], attributes)
+            a.gemm(b, None, attributes)
         };
         Ok(match (wrt, ta, tb) {
             (0, false, _) => product(s, false, call.x(1)?, !tb),

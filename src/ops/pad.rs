@@ -1,7 +1,6 @@
 //! `Pad`: with a constant, or with what lies at the ends.
 
 use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
-use crate::onnx::attribute::{ints, string};
 
 pub(super) const OPERATOR: &dyn Operator = &Pad;
 
@@ -80,12 +79,7 @@ fn mirrored<'e>(
 ) -> Result<Expr<'e>, Error> {
     let emitter = s.emitter();
     let identity = x.identity_along(axis, s.ty().elem)?;
-    let (pads, mode) = ([0, before, 0, after], string("mode", mode));
-    let matrix = if emitter.opset() < 11 {
-        emitter.emit("Pad", &[Some(identity)], vec![mode, ints("pads", &pads)])
-    } else {
-        emitter.emit("Pad", &[Some(identity), Some(emitter.ints(&pads))], vec![mode])
-    };
+    let matrix = identity.pad_with_own(&[0, before], &[0, after], mode);
     if before < 0 || after < 0 {
         return s.times_along(axis, matrix);
     }

@@ -101,10 +101,6 @@ fn matrix<'e>(
     attributes.retain(|a| {
         !matches!(a.name(), "axes" | "scales" | "keep_aspect_ratio_policy" | "extrapolation_value")
     });
-    if node.opset() < 11 {
-        let op_type = call.op_type()?;
-        return Ok(emitter.emit(op_type, &[Some(identity), scales], attributes));
-    }
     let roi = match node.input(1) {
         Some(_)
             if node.string("coordinate_transformation_mode", "half_pixel")?
@@ -114,12 +110,10 @@ fn matrix<'e>(
             let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
             Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)
         }
-        _ => Some(emitter.floats(DataType::Float, &[])),
+        _ => None,
     };
     let sizes = if scales.is_none() { pair(x.size(axis), s.size(axis)) } else { None };
-    // Until opset 13 scales are no option, but may be empty.
-    let none = || (node.opset() < 13).then(|| emitter.floats(DataType::Float, &[]));
-    Ok(emitter.emit("Resize", &[Some(identity), roi, scales.or_else(none), sizes], attributes))
+    Ok(identity.resize(roi, scales, sizes, attributes))
 }
 
 /// The axes that are resized, in the order of the scales or sizes.

@@ -2,7 +2,6 @@
 //! to.
 
 use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
-use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterElements;
 
@@ -50,15 +49,9 @@ impl Operator for ScatterElements {
             (0, true) => Ok(s),
             (0, false) => {
                 let zeros = call.emitter().zeros_like(s.ty().elem, indices);
-                Ok(s.scatter(indices, zeros, along, false))
+                Ok(s.scatter(indices, zeros, along))
             }
-            _ if call.emitter().opset() < 11 => {
-                Err(Error::Opset { what: "gathering what was scattered", since: 11 })
-            }
-            _ => {
-                let axis = vec![int("axis", along as i64)];
-                Ok(call.emitter().emit("GatherElements", &[Some(s), Some(indices)], axis))
-            }
+            _ => s.gather_elements(indices, along),
         }
     }
 }

@@ -46,9 +46,9 @@ impl Operator for ScatterNd {
             (0, true) => Ok(s),
             (0, false) => {
                 let zeros = call.emitter().zeros_like(s.ty().elem, call.x(2)?);
-                Ok(s.scatter_nd(indices, zeros, false))
+                Ok(s.scatter_nd(indices, zeros))
             }
-            _ => Ok(call.emitter().emit("GatherND", &[Some(s), Some(indices)], vec![])),
+            _ => Ok(s.gather_nd(indices)),
         }
     }
 }

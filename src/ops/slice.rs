@@ -84,21 +84,14 @@ impl Operator for Slice {
                 (before[axis], after[axis]) = (from, size - to.max(from));
                 continue;
             }
-            if emitter.opset() < 10 {
-                return Err(Error::Opset { what: "cutting an axis of unknown size", since: 10 });
-            }
             let element = |operand: usize, known: Option<i64>| match known {
                 Some(known) => Ok(emitter.ints(&[known])),
                 None => Ok(call.raw(operand)?.element(i)),
             };
-            let operands = [
-                Some(x.identity_along(axis, s.ty().elem)?),
-                Some(element(1, stated.map(|(start, _)| start))?),
-                Some(element(2, stated.map(|(_, end)| end))?),
-                Some(emitter.ints(&[1])),
-                Some(emitter.ints(&[step])),
-            ];
-            out = out.times_along(axis, emitter.emit("Slice", &operands, vec![]))?;
+            let identity = x.identity_along(axis, s.ty().elem)?;
+            let from = element(1, stated.map(|(start, _)| start))?;
+            let to = element(2, stated.map(|(_, end)| end))?;
+            out = out.times_along(axis, identity.strided(&[1], from, to, Some(&[step]))?)?;
         }
         Ok(out.pad(&before, &after, 0.0))
     }

@@ -53,7 +53,7 @@ impl Operator for TopK {
         let zeros = call.emitter().zeros_like(s.ty().elem, x);
         let indices = call.emitter().value(indices);
         // Indices do not repeat.
-        Ok(zeros.scatter(indices, s, along(call.node)?, false))
+        Ok(zeros.scatter(indices, s, along(call.node)?))
     }
 }
 

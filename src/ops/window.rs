@@ -324,9 +324,6 @@ impl Window {
             return Ok(Settled { padded: x, window, before: Vec::new() });
         }
         let emitter = x.emitter();
-        if emitter.opset() < 11 {
-            return Err(Error::Opset { what: "auto_pad of an unknown size", since: 11 });
-        }
         let zero = emitter.ints(&[0]);
         let mut pads = vec![zero; 2 * (self.kernel.len() + 2)];
         let mut before = Vec::new();
@@ -344,9 +341,7 @@ impl Window {
             (pads[axis + 2], pads[half + axis + 2]) = (first, last);
             before.push((axis + 2, first));
         }
-        let pads = Expr::concat(&pads, 0);
-        let fill = emitter.scalar(x.ty().elem, value);
-        let padded = emitter.emit("Pad", &[Some(x), pads, Some(fill)], vec![]);
+        let padded = x.pad_by(Expr::concat(&pads, 0).unwrap_or(zero), value)?;
         let ty = x.ty();
         let dims = ty.shape.iter().flatten().enumerate().map(|(axis, &dim)| {
             let open = axis >= 2 && self.open.contains(&(axis - 2));

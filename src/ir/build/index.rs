@@ -6,7 +6,7 @@ use crate::{
     onnx::{
         DataType,
         attribute::{int, ints, string},
-        schema::TensorProto,
+        schema::{AttributeProto, TensorProto},
     },
 };
 
@@ -18,22 +18,37 @@ impl Expr<'_> {
 
     /// The elements `from..to` along an axis; bounds as lists of one integer, constant or not.
     pub fn slice(self, axis: usize, from: Self, to: Self) -> Result<Self, Error> {
+        self.strided(&[axis], from, to, None)
+    }
+
+    /// The elements `from..to` along axes, by steps other than 1 where given; bounds as lists of
+    /// integers, constant or not.
+    pub fn strided(
+        self,
+        axes: &[usize],
+        from: Self,
+        to: Self,
+        steps: Option<&[i64]>,
+    ) -> Result<Self, Error> {
+        let axes: Vec<_> = axes.iter().map(|&axis| axis as i64).collect();
         if self.emitter.opset() >= 10 {
-            let axes = self.emitter.ints(&[axis as i64]);
-            let inputs = [Some(self), Some(from), Some(to), Some(axes)];
+            let axes = Some(self.emitter.ints(&axes));
+            let steps = steps.map(|steps| self.emitter.ints(steps));
+            let inputs = [Some(self), Some(from), Some(to), axes, steps];
             return Ok(self.emitter.emit("Slice", &inputs, vec![]));
         }
-        let graph = self.emitter.graph.borrow();
-        let known = |e: Self| graph.facts(e.value).ints()?.first()?.known();
-        let (Some(from), Some(to)) = (known(from), known(to)) else {
-            return Err(Error::Opset {
-                what: "cutting at a position known at run time",
-                since: 10,
-            });
+        let since_10 = |what| Error::Opset { what, since: 10 };
+        if steps.is_some_and(|steps| steps.iter().any(|&step| step != 1)) {
+            return Err(since_10("cutting by steps"));
+        }
+        let known = |list: Self| -> Result<Vec<i64>, Error> {
+            let graph = self.emitter.graph.borrow();
+            let ints = graph.facts(list.value).ints();
+            ints.and_then(|ints| ints.iter().map(|d| d.known()).collect())
+                .ok_or_else(|| since_10("cutting at a position known at run time"))
         };
-        drop(graph);
         let bounds =
-            vec![ints("axes", &[axis as i64]), ints("starts", &[from]), ints("ends", &[to])];
+            vec![ints("axes", &axes), ints("starts", &known(from)?), ints("ends", &known(to)?)];
         Ok(self.emitter.emit("Slice", &[Some(self)], bounds))
     }
 
@@ -101,22 +116,96 @@ impl Expr<'_> {
         Ok(matrix.matmul(self.transpose(&order)).transpose(&order))
     }
 
-    /// With the elements at `indices` along an axis replaced by `updates`, or with those added.
-    pub fn scatter(self, indices: Self, updates: Self, axis: usize, add: bool) -> Self {
-        let mut attributes = vec![int("axis", axis as i64)];
-        attributes.extend(add.then(|| string("reduction", "add")));
-        let op_type = if self.emitter.opset() < 11 { "Scatter" } else { "ScatterElements" };
-        self.emitter.emit(op_type, &[Some(self), Some(indices), Some(updates)], attributes)
+    /// The elements at `indices` along an axis.
+    pub fn gather_elements(self, indices: Self, axis: usize) -> Result<Self, Error> {
+        if self.emitter.opset() < 11 {
+            return Err(Error::Opset { what: "gathering what was scattered", since: 11 });
+        }
+        let axis = vec![int("axis", axis as i64)];
+        Ok(self.emitter.emit("GatherElements", &[Some(self), Some(indices)], axis))
     }
 
-    /// With the parts at lists of indices replaced by `updates`, or with those added.
-    pub fn scatter_nd(self, indices: Self, updates: Self, add: bool) -> Self {
-        let attributes = add.then(|| string("reduction", "add")).into_iter().collect();
-        self.emitter.emit("ScatterND", &[Some(self), Some(indices), Some(updates)], attributes)
+    /// The parts at lists of indices.
+    pub fn gather_nd(self, indices: Self) -> Self {
+        self.binary("GatherND", indices)
+    }
+
+    /// With the elements at `indices` along an axis replaced by `updates`.
+    pub fn scatter(self, indices: Self, updates: Self, axis: usize) -> Self {
+        let op_type = if self.emitter.opset() < 11 { "Scatter" } else { "ScatterElements" };
+        let axis = vec![int("axis", axis as i64)];
+        self.emitter.emit(op_type, &[Some(self), Some(indices), Some(updates)], axis)
+    }
+
+    /// Zeros like `x`, with the elements of this added at `indices` along an axis.
+    pub fn scatter_add(self, indices: Self, axis: usize, x: Self) -> Result<Self, Error> {
+        let elem = self.ty().elem;
+        if self.emitter.opset() >= 16 {
+            let inputs = [self.emitter.zeros_like(elem, x), indices, self].map(Some);
+            let attributes = vec![int("axis", axis as i64), string("reduction", "add")];
+            return Ok(self.emitter.emit("ScatterElements", &inputs, attributes));
+        }
+        // Without a scatter that adds: every index against every place.
+        let places = self.emitter.positions(x.unsqueeze(&[axis]), axis + 1)?;
+        let hits = indices.unsqueeze(&[axis + 1]).equals(places).cast(elem);
+        let sums = (hits * self.unsqueeze(&[axis + 1])).sum(&[axis], false);
+        let rank = x.rank()?;
+        let (mut after, none) = (vec![0; rank], vec![0; rank]);
+        for other in (0..rank).filter(|&other| other != axis) {
+            after[other] = match (x.ty().dim(other), indices.ty().dim(other)) {
+                (a, b) if a == b => 0,
+                (Some(Dim::Known(a)), Some(Dim::Known(b))) => a - b,
+                _ => return Err(Error::Unknown { what: format!("the size of axis {other}") }),
+            };
+        }
+        Ok(sums.pad(&none, &after, 0.0))
+    }
+
+    /// With the parts at lists of indices replaced by `updates`.
+    pub fn scatter_nd(self, indices: Self, updates: Self) -> Self {
+        self.emitter.emit("ScatterND", &[Some(self), Some(indices), Some(updates)], vec![])
+    }
+
+    /// Zeros like `x`, with the parts of this added at lists of indices.
+    pub fn scatter_nd_add(self, indices: Self, x: Self) -> Result<Self, Error> {
+        if self.emitter.opset() < 16 {
+            return Err(Error::Opset { what: "the adjoint of GatherND", since: 16 });
+        }
+        let zeros = self.emitter.zeros_like(self.ty().elem, x);
+        let inputs = [zeros, indices, self].map(Some);
+        Ok(self.emitter.emit("ScatterND", &inputs, vec![string("reduction", "add")]))
     }
 
     /// x·y, matrices in the last two axes.
     pub fn matmul(self, other: Self) -> Self {
         self.binary("MatMul", other)
+    }
+
+    /// What `Gemm` makes of two matrices, and of a third one or zeros.
+    pub fn gemm(self, b: Self, c: Option<Self>, attributes: Vec<AttributeProto>) -> Self {
+        // The third may be left out since opset 11.
+        let c = c.or_else(|| (self.emitter.opset() < 11).then(|| self.scalar(0.0)));
+        self.emitter.emit("Gemm", &[Some(self), Some(b), c], attributes)
+    }
+
+    /// What `Resize` makes of this, or `Upsample` before it: stretched by `scales`, or to `sizes`. Only
+    /// a cropping mode reads the region `roi`.
+    pub fn resize(
+        self,
+        roi: Option<Self>,
+        scales: Option<Self>,
+        sizes: Option<Self>,
+        attributes: Vec<AttributeProto>,
+    ) -> Self {
+        let opset = self.emitter.opset();
+        if opset < 11 {
+            let op_type = if opset < 10 { "Upsample" } else { "Resize" };
+            return self.emitter.emit(op_type, &[Some(self), scales], attributes);
+        }
+        // Until opset 13 scales are no option, but may be empty, as the region may.
+        let none = || self.emitter.floats(DataType::Float, &[]);
+        let roi = roi.or_else(|| Some(none()));
+        let scales = scales.or_else(|| (opset < 13).then(none));
+        self.emitter.emit("Resize", &[Some(self), roi, scales, sizes], attributes)
     }
 }

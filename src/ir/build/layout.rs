@@ -5,7 +5,7 @@ use crate::{
     ir::{Dim, Error, Type},
     onnx::{
         DataType,
-        attribute::{float, int, ints},
+        attribute::{float, int, ints, string},
     },
 };
 
@@ -145,13 +145,31 @@ impl Expr<'_> {
         if before.iter().chain(after).all(|&n| n == 0) {
             return self;
         }
-        let pads: Vec<_> = before.iter().chain(after).copied().collect();
+        let pads = [before, after].concat();
         if self.emitter.opset() < 11 {
             let attributes = vec![ints("pads", &pads), float("value", value as f32)];
             return self.emitter.emit("Pad", &[Some(self)], attributes);
         }
         let pads = self.emitter.ints(&pads);
         self.emitter.emit("Pad", &[Some(self), Some(pads), Some(self.scalar(value))], vec![])
+    }
+
+    /// As [`Expr::pad`], by as many elements as a list says that is computed at run time.
+    pub fn pad_by(self, pads: Self, value: f64) -> Result<Self, Error> {
+        if self.emitter.opset() < 11 {
+            return Err(Error::Opset { what: "padding by what only shows at run time", since: 11 });
+        }
+        let inputs = [Some(self), Some(pads), Some(self.scalar(value))];
+        Ok(self.emitter.emit("Pad", &inputs, vec![]))
+    }
+
+    /// With elements of its own added to each axis, as a mode of `Pad` says.
+    pub fn pad_with_own(self, before: &[i64], after: &[i64], mode: &str) -> Self {
+        let (mode, pads) = (string("mode", mode), [before, after].concat());
+        if self.emitter.opset() < 11 {
+            return self.emitter.emit("Pad", &[Some(self)], vec![mode, ints("pads", &pads)]);
+        }
+        self.emitter.emit("Pad", &[Some(self), Some(self.emitter.ints(&pads))], vec![mode])
     }
 
     /// With its last two axes exchanged.

@@ -142,7 +142,9 @@ impl Emitter {
         attributes: Vec<AttributeProto>,
         outputs: usize,
     ) -> NodeIndex {
-        let inputs: Vec<_> = inputs.iter().map(|input| input.map(|e| e.value)).collect();
+        // What is left out at the end is not stated at all.
+        let given = inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let inputs: Vec<_> = inputs[..given].iter().map(|input| input.map(|e| e.value)).collect();
         let scope = self.scope.borrow().clone();
         let emitted =
             Emitted { op_type: op_type.into(), attributes, scope, is_quotient: false, label: None };

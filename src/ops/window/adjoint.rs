@@ -165,21 +165,13 @@ impl Window {
         let axes: Vec<_> = (0..taps.len()).filter(|&axis| self.kernel[axis] > 1).collect();
         let mut kernel = w;
         if !axes.is_empty() {
-            if emitter.opset() < 10 {
-                return None; // Slices have no steps.
-            }
             let list = |of: &dyn Fn(&Taps) -> i64| {
-                Some(emitter.ints(&axes.iter().map(|&axis| of(&taps[axis])).collect::<Vec<_>>()))
+                axes.iter().map(|&axis| of(&taps[axis])).collect::<Vec<_>>()
             };
-            let along = axes.iter().map(|&axis| axis as i64 + 2).collect::<Vec<_>>();
-            let inputs = [
-                Some(w),
-                list(&|t| t.first + (t.used - 1) * t.step),
-                list(&|_| i64::MIN),
-                Some(emitter.ints(&along)),
-                list(&|t| -t.step),
-            ];
-            kernel = emitter.emit("Slice", &inputs, vec![]);
+            let along = axes.iter().map(|&axis| axis + 2).collect::<Vec<_>>();
+            let from = emitter.ints(&list(&|t| t.first + (t.used - 1) * t.step));
+            let to = emitter.ints(&list(&|_| i64::MIN));
+            kernel = w.strided(&along, from, to, Some(&list(&|t| -t.step))).ok()?;
         }
         let exchange = |first: &[usize]| {
             let rest = first.len()..first.len() + taps.len();

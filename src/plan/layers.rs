@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::patterns;
 use crate::ir::{Constants, Dim, Graph, Kind, Linear, NodeIndex, Value};
 
 /// Where the linear layers of a graph are.
@@ -54,7 +55,8 @@ fn folds(graph: &Graph, layer: NodeIndex, x: Value, node: NodeIndex, units: Unit
 
 /// Whether what follows a product is its bias: `x·W + b`, where the product has no operand for it.
 pub(super) fn is_bias(graph: &Graph, product: NodeIndex, node: NodeIndex) -> bool {
-    graph.node(product).op_type() == "MatMul" && graph.node(node).op_type() == "Add"
+    let found = patterns::biased_product().find(graph, node, &BTreeSet::new());
+    found.is_some_and(|found| found.members.contains(&product))
 }
 
 /// The activation that a node scales or shifts by constants.

@@ -8,7 +8,7 @@ use std::{
     ops::{Add, Div, Mul, Sub},
 };
 
-use crate::ir::{Graph, NodeIndex, Value};
+use crate::ir::{Graph, NodeIndex, Role, Value};
 
 /// What a value may be.
 #[derive(Debug, Clone)]
@@ -17,17 +17,24 @@ pub enum Pattern {
     X,
     /// A constant.
     Constant,
+    /// A constant that is a parameter of the layer.
+    Parameter(Role),
     /// A constant of this value.
     Number(f64),
     /// An operator of these operands.
     Node(&'static str, Vec<Pattern>),
     /// The mean over axes: the same ones wherever it stands.
     Mean(Box<Pattern>),
-    /// Any of these.
+    /// A function of each element, with constants of one number, of the same activation wherever it
+    /// stands: the nearest that all of them are functions of. At least one of them is a gate.
+    Function,
+    /// This, in the shape of the activation.
+    Restored(Box<Pattern>),
+    /// The first of these that it is.
     Any(Vec<Pattern>),
 }
 
-use Pattern::{Any, Constant, Mean, Node, Number, X};
+use Pattern::{Any, Constant, Function, Mean, Node, Number, Parameter, Restored, X};
 
 macro_rules! arithmetic {
     ($($trait:ident $method:ident $op_type:literal),*) => {$(
@@ -76,6 +83,36 @@ pub fn rms_normalization() -> Pattern {
     over_root(X, mean(square(X)) + Constant)
 }
 
+/// `InstanceNormalization`, as it is or between two reshapes that undo each other.
+pub fn instance_normalization() -> Pattern {
+    let normalised = |x| Node("InstanceNormalization", vec![x, Constant, Constant]);
+    let reshaped = |x| Node("Reshape", vec![x, Constant]);
+    Any(vec![normalised(X), Restored(Box::new(reshaped(normalised(reshaped(X)))))])
+}
+
+/// A normalisation, with a scale and a shift behind it or without.
+pub fn affine(normalisation: Pattern) -> Pattern {
+    let scaled = Any(vec![normalisation.clone() * Parameter(Role::Weight), normalisation]);
+    Any(vec![scaled.clone() + Parameter(Role::Bias), scaled])
+}
+
+/// The product of two functions of one activation, one of them a gate: what a framework calls `SiLU`,
+/// `GELU`, `HardSwish` or `Mish`, whichever nodes it is written as.
+pub fn self_gated() -> Pattern {
+    Restored(Box::new(Function * Function))
+}
+
+/// `x · sigmoid(x)`
+pub fn silu() -> Pattern {
+    X * Node("Sigmoid", vec![X])
+}
+
+/// A product with a matrix that has its bias behind it.
+pub fn biased_product() -> Pattern {
+    let product = |operands: [Pattern; 2]| Node("MatMul", operands.to_vec());
+    Any(vec![product([X, Constant]), product([Constant, X])]) + Constant
+}
+
 /// What a pattern was found to be.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
@@ -83,7 +120,14 @@ pub struct Found {
     pub x: Option<Value>,
     /// Its nodes.
     pub members: BTreeSet<NodeIndex>,
+    /// Its parameters.
+    pub parameters: Vec<(Value, Role)>,
+    /// What means are over.
     axes: Option<Vec<usize>>,
+    /// What is a function of the activation, wherever that is.
+    functions: BTreeSet<Value>,
+    /// Whether the result has the activation's shape.
+    restored: bool,
 }
 
 impl Pattern {
@@ -96,7 +140,11 @@ impl Pattern {
         barriers: &BTreeSet<Value>,
     ) -> Option<Found> {
         let end = Value { node, slot: 0 };
-        let found = self.matches(graph, end, &Found::default())?;
+        let found = self.matches(graph, end, &Found::default())?.traced(graph)?;
+        if found.restored {
+            let shape = &graph.ty(found.x?).shape;
+            (shape.is_some() && *shape == graph.ty(end).shape).then_some(())?;
+        }
         let inner = found.members.iter().map(|&node| Value { node, slot: 0 });
         let closed = inner.filter(|&v| v != end).all(|v| {
             !barriers.contains(&v) && graph.readers(v).all(|n| found.members.contains(&n))
@@ -118,6 +166,19 @@ impl Pattern {
                 None => None,
             },
             Constant => (!graph.is_active(value)).then(|| so_far.clone()),
+            Parameter(role) => {
+                let mut found = Constant.matches(graph, value, so_far)?;
+                found.parameters.push((value, *role));
+                Some(found)
+            }
+            Function => graph.is_active(value).then(|| {
+                let mut found = so_far.clone();
+                found.functions.insert(value);
+                found
+            }),
+            Restored(pattern) => {
+                Some(Found { restored: true, ..pattern.matches(graph, value, so_far)? })
+            }
             Number(wanted) => {
                 let number = graph.constant(value).filter(|_| !graph.is_active(value))?;
                 ((number - wanted).abs() < 1e-6).then(|| so_far.clone())
@@ -149,6 +210,31 @@ impl Pattern {
                 all(&mut operands.iter()).or_else(exchanged).map(with_node)
             }
         }
+    }
+}
+
+impl Found {
+    /// Goes back from functions to the activation that they are of.
+    fn traced(mut self, graph: &Graph) -> Option<Self> {
+        let mut gated = self.functions.is_empty();
+        while let Some(latest) = self.functions.pop_last() {
+            if self.functions.is_empty() {
+                self.x = Some(latest);
+                break;
+            }
+            let view = graph.node(latest.node);
+            let operator = view.operator().filter(|op| op.is_elementwise(view))?;
+            for input in view.inputs().into_iter().flatten() {
+                if graph.is_active(input) {
+                    self.functions.insert(input);
+                } else if graph.ty(input).count() != Some(1) {
+                    return None;
+                }
+            }
+            gated |= operator.is_gate();
+            self.members.insert(latest.node);
+        }
+        gated.then_some(self)
     }
 }
 

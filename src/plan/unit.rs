@@ -1,10 +1,11 @@
 //! Units: what a framework calls a layer, whichever nodes an exporter made of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     groups::group,
     layers::{Layers, Units, is_bias, scaled_or_shifted},
+    patterns,
 };
 use crate::ir::{
     Call, Emitter, Error, Euler, Expr, Graph, Group, Kind, NodeIndex, Operator, Role, Value,
@@ -149,14 +150,8 @@ impl Unit {
     /// How the unit is homogeneous, if it is an elementwise function.
     pub fn euler(&self, graph: &Graph) -> Option<Euler> {
         let Some(group) = &self.group else { return self.operator.euler(graph.node(self.node)) };
-        // x · sigmoid(x), written out.
-        let &[x] = group.operands.as_slice() else { return None };
-        let &[gate, product] = group.members.as_slice() else { return None };
-        let gate_of_x = graph.node(gate).op_type() == "Sigmoid" && graph.inputs(gate) == [Some(x)];
-        let times_x = graph.node(product).op_type() == "Mul"
-            && graph.reads(product).any(|v| v == x)
-            && graph.reads(product).any(|v| v.node == gate);
-        (gate_of_x && times_x).then(|| Euler::gated(1.0))
+        let silu = patterns::silu().find(graph, self.node, &BTreeSet::new())?;
+        silu.members.iter().eq(&group.members).then(|| Euler::gated(1.0))
     }
 
     /// Its results: of a node that relevance flows back to from several, all of them.

@@ -105,7 +105,6 @@ impl<'g> Evaluator<'g> {
         let array = if let Some(contents) = &graph.facts(value).contents {
             contents.clone()
         } else if let Some(tensor) = graph.tensor(value) {
-            // The product of sizes that a file may have made up is not computed of: data are.
             Array::of_tensor(tensor, graph.external())?
         } else if graph.is_active(value) || value.slot > 0 {
             return None;

@@ -274,6 +274,9 @@ impl Graph {
     /// Fills in what the operator of a node that was just appended says about its outputs.
     pub(crate) fn infer(&mut self, node: NodeIndex) -> Result<(), Error> {
         let view = self.node(node);
+        if let Some(operator) = view.operator() {
+            view.check(operator)?;
+        }
         let active = view.operator().map_or_else(
             || self.reads(node).any(|v| self.is_active(v)),
             |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),

@@ -103,6 +103,47 @@ impl<'g> NodeRef<'g> {
             .map_err(|_| Error::Attribute { name: name.to_string(), what: "is no text".into() })
     }
 
+    /// A string attribute that is one of these, the first by default.
+    pub fn one_of(self, name: &str, known: &[&'static str]) -> Result<&'static str, Error> {
+        let default = known.first().copied().unwrap_or_default();
+        let stated = self.string(name, default)?;
+        known.iter().copied().find(|&one| one == stated).ok_or_else(|| Error::Attribute {
+            name: name.to_string(),
+            what: format!("is {stated:?}, which is none of {}", known.join(", ")),
+        })
+    }
+
+    /// An attribute that is 0 or 1, or its default.
+    pub fn flag(self, name: &str, default: bool) -> Result<bool, Error> {
+        match self.int(name, default.into())? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Error::Attribute {
+                name: name.to_string(),
+                what: format!("is {other}, neither 0 nor 1"),
+            }),
+        }
+    }
+
+    /// Refuses what the node states and its operator does not read. Names that begin with two
+    /// underscores are private to whoever wrote them, as for ONNX's own checker.
+    pub(super) fn check(self, operator: &dyn Operator) -> Result<(), Error> {
+        let known = operator.attributes();
+        let private = |a: &&AttributeProto| a.name().starts_with("__");
+        let mut others = self.attributes().iter().filter(|a| !known.contains(&a.name()));
+        if let Some(other) = others.find(|a| !private(a)) {
+            let what = "is none that the operator has".into();
+            return Err(Error::Attribute { name: other.name().to_string(), what });
+        }
+        let given = self.inputs().iter().rposition(Option::is_some);
+        match given.filter(|&last| last >= operator.arity()) {
+            Some(operand) => {
+                Err(Error::Operand { operand, what: "is one more than the operator has".into() })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A list of integers, if the attribute is there.
     pub fn ints(self, name: &str) -> Result<Option<&'g [i64]>, Error> {
         Ok(self.typed(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))

@@ -126,6 +126,17 @@ pub trait Operator: Sync {
         9
     }
 
+    /// The attributes that it reads, or that mean nothing to what is computed here. A node with any
+    /// other is refused.
+    fn attributes(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// The most inputs that a node has.
+    fn arity(&self) -> usize {
+        1
+    }
+
     /// The types of its outputs, as far as those of the operands tell; also the place where a
     /// node that contradicts the operator's definition is refused.
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error>;

@@ -15,6 +15,10 @@ impl Operator for ArgMax {
         &["ArgMax", "ArgMin"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis", "keepdims", "select_last_index"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         reduce::infer(node, &[node.axis("axis", 0, node.rank(0)?)?], DataType::Int64)
     }

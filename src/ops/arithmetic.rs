@@ -30,6 +30,10 @@ impl Operator for Arithmetic {
         std::slice::from_ref(&self.name)
     }
 
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }

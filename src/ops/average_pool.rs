@@ -12,6 +12,18 @@ impl Operator for AveragePool {
         &["AveragePool"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &[
+            "auto_pad",
+            "ceil_mode",
+            "count_include_pad",
+            "dilations",
+            "kernel_shape",
+            "pads",
+            "strides",
+        ]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let x = node.ty(0)?;
         Ok(Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown)))
@@ -45,7 +57,7 @@ impl Operator for AveragePool {
         let padded = window.before.iter().chain(&window.after).any(|&p| p > 0);
         let s = if window.ceil
             || settled.is_padded()
-            || padded && call.node.int("count_include_pad", 0)? == 0
+            || padded && !call.node.flag("count_include_pad", false)?
         {
             // How many elements a mean is over depends on where it is. The mean of ones is the
             // number of ones over that of elements, whatever convention the runtime follows.

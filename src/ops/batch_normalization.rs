@@ -11,12 +11,20 @@ impl Operator for BatchNormalization {
         &["BatchNormalization"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["epsilon", "momentum", "training_mode"]
+    }
+
+    fn arity(&self) -> usize {
+        5
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        if node.int("training_mode", 0)? != 0 {
+        if node.flag("training_mode", false)? {
             return Err(Error::Unsupported { what: "BatchNormalization in training mode".into() });
         }
         if (1..5).any(|operand| node.is_active(operand)) {

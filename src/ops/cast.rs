@@ -14,6 +14,10 @@ impl Operator for Cast {
         &["Cast"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["round_mode", "saturate", "to"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input_of(target(node)?)
     }

@@ -14,6 +14,14 @@ impl Operator for CastLike {
         &["CastLike"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["round_mode", "saturate"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn since(&self, _name: &str) -> i64 {
         15
     }

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Celu",
+    attributes: &["alpha"],
     since: 12,
     bounded: true,
     adjoint: |call, s| {

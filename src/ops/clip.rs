@@ -12,6 +12,14 @@ impl Operator for Clip {
         &["Clip"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["max", "min"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }

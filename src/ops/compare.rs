@@ -26,6 +26,14 @@ impl Operator for Compare {
         ]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["detect_negative", "detect_positive"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(vec![node.elementwise(0)?.remove(0).with(DataType::Bool)])
     }

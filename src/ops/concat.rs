@@ -13,6 +13,14 @@ impl Operator for Concat {
         &["Concat"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis"]
+    }
+
+    fn arity(&self) -> usize {
+        usize::MAX
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let operands: Vec<_> = node.inputs().into_iter().flatten().collect();
         let along = axis(node.int("axis", 0)?, node.rank(0)?)?;

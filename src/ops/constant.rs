@@ -14,6 +14,19 @@ impl Operator for Constant {
         &["Constant", "ConstantOfShape"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &[
+            "sparse_value",
+            "value",
+            "value_float",
+            "value_floats",
+            "value_int",
+            "value_ints",
+            "value_string",
+            "value_strings",
+        ]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if let Some(tensor) = node.attribute("value").and_then(|a| a.t.as_ref()) {
             Tensor::new(tensor, node.graph().external())

@@ -12,6 +12,14 @@ impl Operator for Conv {
         &["Conv"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let weights = node.ty(1)?;
         groups(node, node.ty(0)?.dim(1), weights.dim(1))?;

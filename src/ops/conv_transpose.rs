@@ -12,6 +12,23 @@ impl Operator for ConvTranspose {
         &["ConvTranspose"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &[
+            "auto_pad",
+            "dilations",
+            "group",
+            "kernel_shape",
+            "output_padding",
+            "output_shape",
+            "pads",
+            "strides",
+        ]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let channels = node.ty(1)?.dim(1).unwrap_or(Dim::Unknown);
         let group = groups(node, None, None)?;

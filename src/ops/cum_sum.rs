@@ -12,6 +12,14 @@ impl Operator for CumSum {
         &["CumSum"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["exclusive", "reverse"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn since(&self, _name: &str) -> i64 {
         11
     }
@@ -39,8 +47,8 @@ impl Operator for CumSum {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let attributes = vec![
-            int("exclusive", call.node.int("exclusive", 0)?),
-            int("reverse", (call.node.int("reverse", 0)? == 0).into()),
+            int("exclusive", call.node.flag("exclusive", false)?.into()),
+            int("reverse", (!call.node.flag("reverse", false)?).into()),
         ];
         Ok(call.emitter().emit("CumSum", &[Some(s), Some(call.raw(1)?)], attributes))
     }

@@ -1,68 +1,49 @@
 //! `DepthToSpace`: blocks of channels become blocks of pixels.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use super::movement::{MOVEMENT, Movement};
+use crate::ir::{Call, Dim, Error, Expr, NodeRef, Operator, Type};
 use crate::onnx::attribute::int;
 
-pub(super) const OPERATOR: &dyn Operator = &DepthToSpace;
+pub(super) const OPERATOR: &dyn Operator = &Movement {
+    name: "DepthToSpace",
+    attributes: &["blocksize", "mode"],
+    infer,
+    adjoint,
+    ..MOVEMENT
+};
 
-struct DepthToSpace;
-
-impl Operator for DepthToSpace {
-    fn names(&self) -> &[&'static str] {
-        &["DepthToSpace"]
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
+    let (ty, block) = (node.ty(0)?, block(node)?);
+    let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
+        return Err(Error::Unknown { what: "a shape of four axes".into() });
+    };
+    if c.known().is_some_and(|c| c % (block * block) != 0) {
+        return Err(Error::Shapes { what: format!("blocks of {block} × {block} of channels") });
     }
+    let grow = |dim: Dim| dim.map(block == 1, |size| size.saturating_mul(block));
+    let channels = c.map(block == 1, |size| size / (block * block));
+    Ok(vec![Type::new(ty.elem, vec![n, channels, grow(h), grow(w)])])
+}
 
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let (ty, block) = (node.ty(0)?, block(node)?);
-        let Some(&[n, c, h, w]) = ty.shape.as_deref() else {
-            return Err(Error::Unknown { what: "a shape of four axes".into() });
-        };
-        if c.known().is_some_and(|c| c % (block * block) != 0) {
-            return Err(Error::Shapes {
-                what: format!("blocks of {block} × {block} of channels")
-            });
-        }
-        let grow = |dim: Dim| dim.map(block == 1, |size| size.saturating_mul(block));
-        let channels = c.map(block == 1, |size| size / (block * block));
-        Ok(vec![Type::new(ty.elem, vec![n, channels, grow(h), grow(w)])])
+fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    let block = block(call.node)?;
+    if mode(call.node)? == "DCR" {
+        return Ok(call.emitter().emit("SpaceToDepth", &[Some(s)], vec![int("blocksize", block)]));
     }
+    // In the other mode the channels are the outer axis, as SpaceToDepth never has them.
+    let x = call.raw(0)?;
+    let dims = [0, 2, 3].map(|axis| x.ty().dim(axis).and_then(Dim::known).unwrap_or(-1));
+    let Some(Dim::Known(channels)) = x.ty().dim(1) else {
+        return Err(Error::Unknown { what: "the number of channels".into() });
+    };
+    let outer = channels / (block * block);
+    let split = s.reshape(&[0, outer, dims[1], block, dims[2], block]);
+    Ok(split.transpose(&[0, 1, 3, 5, 2, 4]).reshape_like(x))
+}
 
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn sign(&self, node: NodeRef) -> Sign {
-        node.sign_of(0)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        let block = block(call.node)?;
-        if call.node.string("mode", "DCR")? == "DCR" {
-            return Ok(call.emitter().emit(
-                "SpaceToDepth",
-                &[Some(s)],
-                vec![int("blocksize", block)],
-            ));
-        }
-        // In the other mode the channels are the outer axis, as SpaceToDepth never has them.
-        let x = call.raw(0)?;
-        let dims = [0, 2, 3].map(|axis| x.ty().dim(axis).and_then(Dim::known).unwrap_or(-1));
-        let Some(Dim::Known(channels)) = x.ty().dim(1) else {
-            return Err(Error::Unknown { what: "the number of channels".into() });
-        };
-        let outer = channels / (block * block);
-        let split = s.reshape(&[0, outer, dims[1], block, dims[2], block]);
-        Ok(split.transpose(&[0, 1, 3, 5, 2, 4]).reshape_like(x))
-    }
+/// Whether the channels of a block are the outer or the inner axis of the channels before.
+pub(super) fn mode(node: NodeRef) -> Result<&'static str, Error> {
+    node.one_of("mode", &["DCR", "CRD"])
 }
 
 /// The side of a block.

@@ -11,6 +11,14 @@ impl Operator for DequantizeLinear {
         &["DequantizeLinear"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis", "block_size", "output_dtype"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn since(&self, _name: &str) -> i64 {
         10
     }

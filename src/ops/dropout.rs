@@ -1,41 +1,19 @@
 //! `Dropout`, which does nothing at inference.
 
+use super::movement::{MOVEMENT, Movement};
 use crate::{
-    ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type},
+    ir::{Error, Kind, Operator},
     onnx::DataType,
 };
 
-pub(super) const OPERATOR: &dyn Operator = &Dropout;
-
-struct Dropout;
-
-impl Operator for Dropout {
-    fn names(&self) -> &[&'static str] {
-        &["Dropout"]
-    }
-
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        Ok(vec![node.ty(0)?.clone(), node.ty(0)?.with(DataType::Bool)])
-    }
-
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn sign(&self, node: NodeRef) -> Sign {
-        node.sign_of(0)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        _call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        Ok(s)
-    }
-}
+pub(super) const OPERATOR: &dyn Operator = &Movement {
+    name: "Dropout",
+    attributes: &["ratio", "seed"],
+    inputs: 3,
+    infer: |node| Ok(vec![node.ty(0)?.clone(), node.ty(0)?.with(DataType::Bool)]),
+    kind: |node| match node.input(2).is_none() || node.constant_float(2) == Some(0.0) {
+        true => Ok(Kind::Movement),
+        false => Err(Error::Unsupported { what: "Dropout in training mode".into() }),
+    },
+    ..MOVEMENT
+};

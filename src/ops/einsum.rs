@@ -20,6 +20,14 @@ impl Operator for Einsum {
         &["Einsum"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["equation"]
+    }
+
+    fn arity(&self) -> usize {
+        usize::MAX
+    }
+
     fn since(&self, _name: &str) -> i64 {
         12
     }

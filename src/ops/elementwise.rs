@@ -8,6 +8,8 @@ pub struct Elementwise {
     pub name: &'static str,
     /// The operator set that it came with.
     pub since: i64,
+    /// The attributes that it reads, or that mean nothing here.
+    pub attributes: &'static [&'static str],
     /// The sign of the result.
     pub sign: Sign,
     /// Whether the result is finite where the element is not.
@@ -26,6 +28,7 @@ pub struct Elementwise {
 pub const ELEMENTWISE: Elementwise = Elementwise {
     name: "",
     since: 9,
+    attributes: &[],
     sign: Sign::Any,
     bounded: false,
     euler: None,
@@ -43,6 +46,10 @@ impl Operator for Elementwise {
 
     fn since(&self, _name: &str) -> i64 {
         self.since
+    }
+
+    fn attributes(&self) -> &[&'static str] {
+        self.attributes
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Elu",
+    attributes: &["alpha"],
     bounded: true,
     adjoint: |call, s| {
         let slope = s * (call.y() + call.node.float("alpha", 1.0)?);

@@ -1,11 +1,12 @@
 //! `Flatten`: the axes before and from `axis` on, as two.
 
-use super::reshaping::Reshaping;
+use super::movement::{Movement, RESHAPING};
 use crate::ir::{Dim, Error, NodeRef, Operator, Type, axis};
 
-pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Flatten", infer };
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Flatten", attributes: &["axis"], infer, ..RESHAPING };
 
-fn infer(node: NodeRef) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let at = node.int("axis", 1)?;
@@ -24,5 +25,5 @@ fn infer(node: NodeRef) -> Result<Type, Error> {
         }
     };
     let dims = ty.shape.as_deref().unwrap_or_default();
-    Ok(Type::new(ty.elem, vec![product(&dims[..at]), product(&dims[at..])]))
+    Ok(vec![Type::new(ty.elem, vec![product(&dims[..at]), product(&dims[at..])])])
 }

@@ -15,6 +15,14 @@ impl Operator for Gather {
         &["Gather"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let rank = node.rank(0)?;
         let along = node.axis("axis", 0, rank)?;

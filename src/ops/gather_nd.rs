@@ -1,59 +1,39 @@
 //! `GatherND`: parts by lists of indices.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use super::movement::{MOVEMENT, Movement};
+use crate::ir::{Call, Dim, Error, Expr, NodeRef, Operator, Type};
 
-pub(super) const OPERATOR: &dyn Operator = &GatherNd;
+pub(super) const OPERATOR: &dyn Operator = &Movement {
+    name: "GatherND",
+    attributes: &["batch_dims"],
+    inputs: 2,
+    since: 11,
+    infer,
+    adjoint,
+    ..MOVEMENT
+};
 
-struct GatherNd;
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
+    let (data, indices) = (node.ty(0)?, node.ty(1)?);
+    let batch = usize::try_from(node.int("batch_dims", 0)?).unwrap_or(usize::MAX);
+    let (Some(data_dims), Some(index_dims)) = (&data.shape, &indices.shape) else {
+        return Err(Error::Unknown { what: "the shape of the indices".into() });
+    };
+    let Some((Dim::Known(depth), outer)) = index_dims.split_last() else {
+        return Err(Error::Unknown { what: "how many indices GatherND takes".into() });
+    };
+    let inner = batch.saturating_add(usize::try_from(*depth).unwrap_or(usize::MAX));
+    let Some(rest) = data_dims.get(inner..) else {
+        return Err(Error::Shapes {
+            what: format!("{depth} indices into {} axes", data_dims.len()),
+        });
+    };
+    Ok(vec![Type::new(data.elem, [outer, rest].concat())])
+}
 
-impl Operator for GatherNd {
-    fn names(&self) -> &[&'static str] {
-        &["GatherND"]
+fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    if call.node.int("batch_dims", 0)? != 0 {
+        return Err(Error::Unsupported { what: "GatherND with batch_dims".into() });
     }
-
-    fn since(&self, _name: &str) -> i64 {
-        11
-    }
-
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let (data, indices) = (node.ty(0)?, node.ty(1)?);
-        let batch = usize::try_from(node.int("batch_dims", 0)?).unwrap_or(usize::MAX);
-        let (Some(data_dims), Some(index_dims)) = (&data.shape, &indices.shape) else {
-            return Err(Error::Unknown { what: "the shape of the indices".into() });
-        };
-        let Some((Dim::Known(depth), outer)) = index_dims.split_last() else {
-            return Err(Error::Unknown { what: "how many indices GatherND takes".into() });
-        };
-        let inner = batch.saturating_add(usize::try_from(*depth).unwrap_or(usize::MAX));
-        let Some(rest) = data_dims.get(inner..) else {
-            return Err(Error::Shapes {
-                what: format!("{depth} indices into {} axes", data_dims.len()),
-            });
-        };
-        Ok(vec![Type::new(data.elem, [outer, rest].concat())])
-    }
-
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn sign(&self, node: NodeRef) -> Sign {
-        node.sign_of(0)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        if call.node.int("batch_dims", 0)? != 0 {
-            return Err(Error::Unsupported { what: "GatherND with batch_dims".into() });
-        }
-        s.scatter_nd_add(call.raw(1)?, call.x(0)?)
-    }
+    s.scatter_nd_add(call.raw(1)?, call.x(0)?)
 }

@@ -8,12 +8,13 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Gelu",
+    attributes: &["approximate"],
     since: 20,
     adjoint: |call, s| {
         let x = call.x(0)?;
         // √(2/π), and φ(0) = ½ √(2/π)
         let scale = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-        if call.node.string("approximate", "none")? == "tanh" {
+        if call.node.one_of("approximate", &["none", "tanh"])? == "tanh" {
             let squared = x * x;
             let t = (x * (squared * 0.044_715 + 1.0) * scale).unary("Tanh");
             let inner = (squared * (3.0 * 0.044_715) + 1.0) * scale;

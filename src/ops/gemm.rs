@@ -12,6 +12,14 @@ impl Operator for Gemm {
         &["Gemm"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["alpha", "beta", "transA", "transB"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.rank(0)? != 2 || node.rank(1)? != 2 {
             return Err(Error::Shapes { what: "operands that are no matrices".into() });
@@ -47,8 +55,10 @@ impl Operator for Gemm {
         Some(if operand == 2 { Role::Bias } else { Role::Weight })
     }
 
-    fn sign(&self, _node: NodeRef) -> Sign {
-        Sign::AsOperands
+    fn sign(&self, node: NodeRef) -> Sign {
+        let factors = [node.float("alpha", 1.0), node.float("beta", 1.0)];
+        let positive = factors.iter().all(|factor| factor.as_ref().is_ok_and(|f| *f >= 0.0));
+        if positive { Sign::AsOperands } else { Sign::Any }
     }
 
     fn multiply_adds(&self, node: NodeRef) -> f64 {
@@ -116,5 +126,5 @@ impl Linear for Gemm {
 }
 
 fn transposed(node: NodeRef) -> Result<[bool; 2], Error> {
-    Ok([node.int("transA", 0)? != 0, node.int("transB", 0)? != 0])
+    Ok([node.flag("transA", false)?, node.flag("transB", false)?])
 }

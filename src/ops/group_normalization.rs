@@ -6,6 +6,8 @@ use crate::ir::{Expr, Operator};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "GroupNormalization",
+    attributes: &["epsilon", "num_groups", "stash_type"],
+    inputs: 3,
     since: 18,
     adjoint: |call, s| {
         let (x, groups) = (call.x(0)?, call.node.int("num_groups", 1)?);

@@ -5,6 +5,7 @@ use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "HardSigmoid",
+    attributes: &["alpha", "beta"],
     sign: Sign::NonNegative,
     bounded: true,
     gate: true,

@@ -12,6 +12,10 @@ impl Operator for If {
         &["If"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["else_branch", "then_branch"]
+    }
+
     fn infer(&self, _node: NodeRef) -> Result<Vec<Type>, Error> {
         Ok(Vec::new())
     }

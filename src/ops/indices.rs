@@ -14,6 +14,14 @@ impl Operator for Indices {
         &["NonZero", "OneHot", "NonMaxSuppression"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis", "center_point_box"]
+    }
+
+    fn arity(&self) -> usize {
+        5
+    }
+
     fn since(&self, name: &str) -> i64 {
         if name == "NonMaxSuppression" { 10 } else { 9 }
     }

@@ -5,6 +5,8 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "InstanceNormalization",
+    attributes: &["epsilon"],
+    inputs: 3,
     since: 9,
     adjoint: |call, s| {
         let axes: Vec<_> = (2..call.node.rank(0)?).collect();

@@ -5,6 +5,8 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "LayerNormalization",
+    attributes: &["axis", "epsilon", "stash_type"],
+    inputs: 3,
     since: 17,
     adjoint: |call, s| {
         let rank = call.node.rank(0)?;

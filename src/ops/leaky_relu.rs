@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "LeakyRelu",
+    attributes: &["alpha"],
     euler: Some(1.0),
     adjoint: |call, s| {
         let slope = call.node.float("alpha", 0.01)?;

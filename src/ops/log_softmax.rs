@@ -12,6 +12,10 @@ impl Operator for LogSoftmax {
         &["LogSoftmax"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }

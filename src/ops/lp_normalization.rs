@@ -5,6 +5,8 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "LpNormalization",
+    attributes: &["axis", "p"],
+    inputs: 1,
     since: 9,
     adjoint: |call, s| {
         let (x, y) = (call.x(0)?, call.y());

@@ -12,6 +12,10 @@ impl Operator for LpPool {
         &["LpPool", "GlobalLpPool"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "p", "pads", "strides"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.op_type() == "GlobalLpPool" {
             return global(node);

@@ -14,6 +14,10 @@ impl Operator for Lrn {
         &["LRN"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["alpha", "beta", "bias", "size"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }

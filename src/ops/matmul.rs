@@ -13,6 +13,10 @@ impl Operator for MatMul {
         &["MatMul"]
     }
 
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let (rank_a, rank_b) = (node.rank(0)?, node.rank(1)?);
         let (a, b) = (node.ty(0)?, node.ty(1)?);

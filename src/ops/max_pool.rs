@@ -15,6 +15,10 @@ impl Operator for MaxPool {
         &["MaxPool"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "storage_order", "strides"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let x = node.ty(0)?;
         let mut types = Window::new(node, None)?.output(x, x.dim(1).unwrap_or(Dim::Unknown));

@@ -5,6 +5,8 @@ use crate::ir::{Operator, axis};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "MeanVarianceNormalization",
+    attributes: &["axes"],
+    inputs: 1,
     since: 9,
     adjoint: |call, s| {
         let rank = call.node.rank(0)?;

@@ -11,6 +11,14 @@ impl Operator for Mod {
         &["Mod"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["fmod"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn since(&self, _name: &str) -> i64 {
         10
     }

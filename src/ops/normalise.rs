@@ -9,6 +9,10 @@ pub struct Normalisation {
     pub name: &'static str,
     /// The operator set that it came with.
     pub since: i64,
+    /// The attributes that it reads, or that mean nothing here.
+    pub attributes: &'static [&'static str],
+    /// The most inputs that it has.
+    pub inputs: usize,
     /// `(∂y/∂x)ᵀ s`, statistics included.
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
@@ -20,6 +24,14 @@ impl Operator for Normalisation {
 
     fn since(&self, _name: &str) -> i64 {
         self.since
+    }
+
+    fn attributes(&self) -> &[&'static str] {
+        self.attributes
+    }
+
+    fn arity(&self) -> usize {
+        self.inputs
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {

@@ -11,6 +11,10 @@ impl Operator for PRelu {
         &["PRelu"]
     }
 
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }

@@ -6,9 +6,19 @@ pub(super) const OPERATOR: &dyn Operator = &Pad;
 
 struct Pad;
 
+const MODES: [&str; 4] = ["constant", "reflect", "edge", "wrap"];
+
 impl Operator for Pad {
     fn names(&self) -> &[&'static str] {
         &["Pad"]
+    }
+
+    fn attributes(&self) -> &[&'static str] {
+        &["mode", "pads", "value"]
+    }
+
+    fn arity(&self) -> usize {
+        4
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
@@ -32,7 +42,7 @@ impl Operator for Pad {
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let (before, after) = pads(call.node)?;
         let x = call.raw(wrt)?;
-        let mode = call.node.string("mode", "constant")?;
+        let mode = call.node.one_of("mode", &MODES)?;
         let mut out = s;
         for axis in (0..before.len()).filter(|&axis| (before[axis], after[axis]) != (0, 0)) {
             out = match mode {

@@ -14,6 +14,10 @@ impl Operator for Pow {
         &["Pow"]
     }
 
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }

@@ -14,6 +14,10 @@ impl Operator for Random {
         &["EyeLike", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["dtype", "high", "k", "low", "mean", "scale", "seed", "shape"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let stated = i32::try_from(node.int("dtype", 0)?).ok().and_then(|e| e.try_into().ok());
         let stated = stated.filter(|elem| *elem != DataType::Undefined);

@@ -11,6 +11,14 @@ impl Operator for Range {
         &["Range"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["stash_type"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn since(&self, _name: &str) -> i64 {
         11
     }

@@ -26,6 +26,14 @@ impl Operator for Reduction {
         std::slice::from_ref(&self.name)
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axes", "keepdims", "noop_with_empty_axes"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         infer(node, &self.axes(node)?, node.ty(0)?.elem)
     }
@@ -54,7 +62,7 @@ impl Operator for Reduction {
     ) -> Result<Expr<'e>, Error> {
         let mut axes = self.axes(call.node)?;
         axes.sort_unstable();
-        let dropped = if call.node.int("keepdims", 1)? == 0 { axes.as_slice() } else { &[] };
+        let dropped = if call.node.flag("keepdims", true)? { &[] } else { axes.as_slice() };
         let (s, y) = (s.unsqueeze(dropped), call.y().unsqueeze(dropped));
         Ok((self.adjoint)(call.x(0)?, &axes, s, y))
     }
@@ -66,7 +74,7 @@ impl Reduction {
         let rank = node.rank(0)?;
         Ok(match node.axes(self.since, rank)? {
             Some(axes) if !axes.is_empty() => axes,
-            _ if node.int("noop_with_empty_axes", 0)? != 0 => Vec::new(),
+            _ if node.flag("noop_with_empty_axes", false)? => Vec::new(),
             _ => (0..rank).collect(),
         })
     }
@@ -74,7 +82,7 @@ impl Reduction {
 
 /// The type of a reduction over `axes`.
 pub fn infer(node: NodeRef, axes: &[usize], elem: DataType) -> Result<Vec<Type>, Error> {
-    let keep = node.int("keepdims", 1)? != 0;
+    let keep = node.flag("keepdims", true)?;
     let Some(shape) = &node.ty(0)?.shape else { return Ok(Vec::new()) };
     let dims = shape.iter().enumerate().filter_map(|(axis, &dim)| match axes.contains(&axis) {
         true => keep.then_some(Dim::Known(1)),

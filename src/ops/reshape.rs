@@ -1,21 +1,22 @@
 //! `Reshape`: the same elements in another shape.
 
-use super::reshaping::Reshaping;
+use super::movement::{Movement, RESHAPING};
 use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
-pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Reshape", infer };
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Reshape", attributes: &["allowzero"], inputs: 2, infer, ..RESHAPING };
 
-fn infer(node: NodeRef) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let Some(wanted) = node.contents(1) else {
         // Not even the numbers that are asked for are known, but maybe how many.
         let rank = match node.ty(1)?.dim(0) {
             Some(Dim::Known(rank @ 0..=64)) => rank as usize,
-            _ => return Ok(Type { elem: ty.elem, shape: None }),
+            _ => return Ok(vec![Type { elem: ty.elem, shape: None }]),
         };
-        return Ok(Type::new(ty.elem, vec![Dim::Unknown; rank]));
+        return Ok(vec![Type::new(ty.elem, vec![Dim::Unknown; rank])]);
     };
-    let copies = node.int("allowzero", 0)? == 0;
+    let copies = !node.flag("allowzero", false)?;
     let mut shape: Vec<_> = wanted.to_vec();
     if copies {
         for (axis, dim) in shape.iter_mut().enumerate().filter(|(_, d)| **d == Dim::Known(0)) {
@@ -34,7 +35,7 @@ fn infer(node: NodeRef) -> Result<Type, Error> {
         (Some(have), Some(wanted)) if have != wanted => {
             Err(Error::Shapes { what: format!("{have} elements in a shape of {wanted}") })
         }
-        _ => Ok(out),
+        _ => Ok(vec![out]),
     }
 }
 

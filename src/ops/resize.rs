@@ -10,9 +10,30 @@ pub(super) const OPERATOR: &dyn Operator = &Resize;
 
 struct Resize;
 
+const MODES: [&str; 3] = ["nearest", "linear", "cubic"];
+const POLICIES: [&str; 3] = ["stretch", "not_larger", "not_smaller"];
+
 impl Operator for Resize {
     fn names(&self) -> &[&'static str] {
         &["Resize", "Upsample"]
+    }
+
+    fn attributes(&self) -> &[&'static str] {
+        &[
+            "antialias",
+            "axes",
+            "coordinate_transformation_mode",
+            "cubic_coeff_a",
+            "exclude_outside",
+            "extrapolation_value",
+            "keep_aspect_ratio_policy",
+            "mode",
+            "nearest_mode",
+        ]
+    }
+
+    fn arity(&self) -> usize {
+        4
     }
 
     fn since(&self, name: &str) -> i64 {
@@ -23,7 +44,7 @@ impl Operator for Resize {
         let mut ty = node.ty(0)?.clone();
         let axes = axes(node)?;
         let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
-        let stretches = node.string("keep_aspect_ratio_policy", "stretch")? == "stretch";
+        let stretches = node.one_of("keep_aspect_ratio_policy", &POLICIES)? == "stretch";
         for (i, &axis) in axes.iter().enumerate() {
             let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
             *dim = match (scales.as_ref().and_then(|s| s.get(i)), sizes.and_then(|s| s.get(i))) {
@@ -38,7 +59,7 @@ impl Operator for Resize {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        if node.string("keep_aspect_ratio_policy", "stretch")? != "stretch" {
+        if node.one_of("keep_aspect_ratio_policy", &POLICIES)? != "stretch" {
             return Err(Error::Unsupported { what: "Resize that keeps the aspect ratio".into() });
         }
         Ok(Kind::Leaf)
@@ -49,8 +70,9 @@ impl Operator for Resize {
     }
 
     fn sign(&self, node: NodeRef) -> Sign {
-        match node.string("mode", "nearest") {
-            Ok("nearest" | "linear") => node.sign_of(0),
+        let outside = node.float("extrapolation_value", 0.0).is_ok_and(|value| value >= 0.0);
+        match node.one_of("mode", &MODES) {
+            Ok("nearest" | "linear") if outside => node.sign_of(0),
             _ => Sign::Any,
         }
     }
@@ -64,8 +86,7 @@ impl Operator for Resize {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let (node, x) = (call.node, call.raw(0)?);
-        let crops =
-            node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize";
+        let crops = crops(node)?;
         let scales = scales(node);
         let mut out = s;
         for (i, axis) in axes(node)?.into_iter().enumerate() {
@@ -102,10 +123,7 @@ fn matrix<'e>(
         !matches!(a.name(), "axes" | "scales" | "keep_aspect_ratio_policy" | "extrapolation_value")
     });
     let roi = match node.input(1) {
-        Some(_)
-            if node.string("coordinate_transformation_mode", "half_pixel")?
-                == "tf_crop_and_resize" =>
-        {
+        Some(_) if crops(node)? => {
             let (roi, count) = (call.raw(1)?, axes(node)?.len());
             let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
             Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)
@@ -114,6 +132,20 @@ fn matrix<'e>(
     };
     let sizes = if scales.is_none() { pair(x.size(axis), s.size(axis)) } else { None };
     Ok(identity.resize(roi, scales, sizes, attributes))
+}
+
+/// Whether only a region is resized.
+fn crops(node: NodeRef) -> Result<bool, Error> {
+    let modes = [
+        "half_pixel",
+        "half_pixel_symmetric",
+        "pytorch_half_pixel",
+        "align_corners",
+        "asymmetric",
+        "tf_half_pixel_for_nn",
+        "tf_crop_and_resize",
+    ];
+    Ok(node.one_of("coordinate_transformation_mode", &modes)? == "tf_crop_and_resize")
 }
 
 /// The axes that are resized, in the order of the scales or sizes.

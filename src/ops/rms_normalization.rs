@@ -5,6 +5,8 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "RMSNormalization",
+    attributes: &["axis", "epsilon", "stash_type"],
+    inputs: 2,
     since: 23,
     adjoint: |call, s| {
         let rank = call.node.rank(0)?;

@@ -12,6 +12,14 @@ impl Operator for ScatterElements {
         &["ScatterElements", "Scatter"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis", "reduction"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn since(&self, name: &str) -> i64 {
         if name == "Scatter" { 9 } else { 11 }
     }
@@ -58,7 +66,7 @@ impl Operator for ScatterElements {
 
 /// Whether what is scattered is added, not put in the place of what is there.
 pub(super) fn adds(node: NodeRef) -> Result<bool, Error> {
-    match node.string("reduction", "none")? {
+    match node.one_of("reduction", &["none", "add", "mul", "max", "min"])? {
         "none" => Ok(false),
         "add" => Ok(true),
         other => Err(Error::Unsupported {

@@ -12,6 +12,14 @@ impl Operator for ScatterNd {
         &["ScatterND"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["reduction"]
+    }
+
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn since(&self, _name: &str) -> i64 {
         11
     }

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Selu",
+    attributes: &["alpha", "gamma"],
     bounded: true,
     adjoint: |call, s| {
         let alpha = call.node.float("alpha", 1.673_263_2)?;

@@ -14,6 +14,10 @@ impl Operator for Shape {
         &["Shape", "Size"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["end", "start"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         if node.op_type() == "Size" {
             return Ok(vec![Type::new(DataType::Int64, vec![])]);

@@ -11,6 +11,10 @@ impl Operator for Sign {
         &["Sign", "Round", "Floor", "Ceil", "Hardmax"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis"]
+    }
+
     fn since(&self, name: &str) -> i64 {
         if name == "Round" { 11 } else { 9 }
     }

@@ -1,12 +1,17 @@
 //! `Slice`.
 
-use crate::ir::{
-    Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, axis,
+use super::movement::{MOVEMENT, Movement};
+use crate::ir::{Array, Call, Dim, Error, Evaluation, Expr, NodeRef, Operator, Type, axis};
+
+pub(super) const OPERATOR: &dyn Operator = &Movement {
+    name: "Slice",
+    attributes: &["axes", "ends", "starts"],
+    inputs: 5,
+    infer,
+    eval,
+    adjoint,
+    ..MOVEMENT
 };
-
-pub(super) const OPERATOR: &dyn Operator = &Slice;
-
-struct Slice;
 
 /// The elements kept along an axis.
 struct Cut {
@@ -16,85 +21,60 @@ struct Cut {
     step: i64,
 }
 
-impl Operator for Slice {
-    fn names(&self) -> &[&'static str] {
-        &["Slice"]
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
+    let mut ty = node.ty(0)?.clone();
+    let cuts = cuts(node)?;
+    for Cut { axis, bounds: stated, step } in cuts {
+        let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
+        let Some((start, end)) = stated else {
+            *dim = Dim::Unknown;
+            continue;
+        };
+        *dim = dim.map(start == 0 && end == i64::MAX && step == 1, |size| {
+            let (from, to) = bounds(start, end, step, size);
+            count(from, to, step)
+        });
     }
+    Ok(vec![ty])
+}
 
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let mut ty = node.ty(0)?.clone();
-        let cuts = cuts(node)?;
-        for Cut { axis, bounds: stated, step } in cuts {
-            let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
-            let Some((start, end)) = stated else {
-                *dim = Dim::Unknown;
-                continue;
-            };
-            *dim = dim.map(start == 0 && end == i64::MAX && step == 1, |size| {
-                let (from, to) = bounds(start, end, step, size);
-                count(from, to, step)
-            });
+fn eval(of: &Evaluation) -> Option<Array> {
+    let x = of.x(0)?;
+    let mut axes: Vec<_> = x.shape().iter().map(|&size| (0..size).collect()).enumerate().collect();
+    for Cut { axis, bounds: stated, step } in cuts(of.node).ok()? {
+        let (start, end) = stated?;
+        let (from, to) = bounds(start, end, step, *x.shape().get(axis)? as i64);
+        axes.get_mut(axis)?.1 =
+            (0..count(from, to, step)).map(|i| (from + i * step) as usize).collect();
+    }
+    x.along(&axes)
+}
+
+/// Zeros where elements were cut off: added at the ends where those are known and there are no
+/// steps, and by what the operator makes of the identity elsewhere.
+fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    let (x, rank, emitter) = (call.raw(0)?, call.node.rank(0)?, call.emitter());
+    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+    let mut out = s;
+    for (i, Cut { axis, bounds: stated, step }) in cuts(call.node)?.into_iter().enumerate() {
+        if stated == Some((0, i64::MAX)) && step == 1 {
+            continue;
         }
-        Ok(vec![ty])
-    }
-
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn eval(&self, of: &Evaluation) -> Option<Array> {
-        let x = of.x(0)?;
-        let mut axes: Vec<_> =
-            x.shape().iter().map(|&size| (0..size).collect()).enumerate().collect();
-        for Cut { axis, bounds: stated, step } in cuts(of.node).ok()? {
-            let (start, end) = stated?;
-            let (from, to) = bounds(start, end, step, x.shape()[axis] as i64);
-            axes[axis].1 = (0..count(from, to, step)).map(|i| (from + i * step) as usize).collect();
+        if let (Some((start, end)), Some(Dim::Known(size)), 1) = (stated, x.ty().dim(axis), step) {
+            let (from, to) = bounds(start, end, step, size);
+            (before[axis], after[axis]) = (from, size - to.max(from));
+            continue;
         }
-        x.along(&axes)
+        let element = |operand: usize, known: Option<i64>| match known {
+            Some(known) => Ok(emitter.ints(&[known])),
+            None => Ok(call.raw(operand)?.element(i)),
+        };
+        let identity = x.identity_along(axis, s.ty().elem)?;
+        let from = element(1, stated.map(|(start, _)| start))?;
+        let to = element(2, stated.map(|(_, end)| end))?;
+        out = out.times_along(axis, identity.strided(&[1], from, to, Some(&[step]))?)?;
     }
-
-    fn sign(&self, node: NodeRef) -> Sign {
-        node.sign_of(0)
-    }
-
-    /// Zeros where elements were cut off: added at the ends where those are known and there are no
-    /// steps, and by what the operator makes of the identity elsewhere.
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        let (x, rank, emitter) = (call.raw(0)?, call.node.rank(0)?, call.emitter());
-        let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-        let mut out = s;
-        for (i, Cut { axis, bounds: stated, step }) in cuts(call.node)?.into_iter().enumerate() {
-            if stated == Some((0, i64::MAX)) && step == 1 {
-                continue;
-            }
-            if let (Some((start, end)), Some(Dim::Known(size)), 1) =
-                (stated, x.ty().dim(axis), step)
-            {
-                let (from, to) = bounds(start, end, step, size);
-                (before[axis], after[axis]) = (from, size - to.max(from));
-                continue;
-            }
-            let element = |operand: usize, known: Option<i64>| match known {
-                Some(known) => Ok(emitter.ints(&[known])),
-                None => Ok(call.raw(operand)?.element(i)),
-            };
-            let identity = x.identity_along(axis, s.ty().elem)?;
-            let from = element(1, stated.map(|(start, _)| start))?;
-            let to = element(2, stated.map(|(_, end)| end))?;
-            out = out.times_along(axis, identity.strided(&[1], from, to, Some(&[step]))?)?;
-        }
-        Ok(out.pad(&before, &after, 0.0))
-    }
+    Ok(out.pad(&before, &after, 0.0))
 }
 
 /// What is cut: attributes before opset 10, operands since.

@@ -11,6 +11,10 @@ impl Operator for Softmax {
         &["Softmax"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis"]
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.like_input()
     }

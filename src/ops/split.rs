@@ -12,6 +12,14 @@ impl Operator for Split {
         &["Split"]
     }
 
+    fn attributes(&self) -> &[&'static str] {
+        &["axis", "num_outputs", "split"]
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let ty = node.ty(0)?;
         let along = node.axis("axis", 0, node.rank(0)?)?;

@@ -1,11 +1,12 @@
 //! `Squeeze`: axes of size 1 go.
 
-use super::reshaping::Reshaping;
+use super::movement::{Movement, RESHAPING};
 use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
-pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Squeeze", infer };
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Squeeze", attributes: &["axes"], inputs: 2, infer, ..RESHAPING };
 
-fn infer(node: NodeRef) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let dims = ty.shape.as_deref().unwrap_or_default();
@@ -18,5 +19,5 @@ fn infer(node: NodeRef) -> Result<Type, Error> {
         None => return Err(Error::Unknown { what: "which axes have size 1".into() }),
     };
     let kept = (0..rank).filter(|axis| !axes.contains(axis));
-    Ok(Type::new(ty.elem, kept.map(|axis| dims[axis]).collect()))
+    Ok(vec![Type::new(ty.elem, kept.map(|axis| dims[axis]).collect())])
 }

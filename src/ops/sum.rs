@@ -11,6 +11,10 @@ impl Operator for Sum {
         &["Sum", "Mean"]
     }
 
+    fn arity(&self) -> usize {
+        usize::MAX
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(0)
     }

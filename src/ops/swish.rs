@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Swish",
+    attributes: &["alpha"],
     since: 24,
     adjoint: |call, s| {
         let (x, alpha) = (call.x(0)?, call.node.float("alpha", 1.0)?);

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "ThresholdedRelu",
+    attributes: &["alpha"],
     since: 10,
     euler: Some(1.0),
     adjoint: |call, s| {

@@ -1,48 +1,29 @@
 //! `Transpose`: axes in another order.
 
-use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
+use super::movement::{MOVEMENT, Movement};
+use crate::ir::{Array, Call, Error, Evaluation, Expr, NodeRef, Operator, Type};
 
-pub(super) const OPERATOR: &dyn Operator = &Transpose;
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Transpose", attributes: &["perm"], infer, eval, adjoint, ..MOVEMENT };
 
-struct Transpose;
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
+    let rank = node.rank(0)?;
+    let order = order(node, rank)?;
+    let ty = node.ty(0)?;
+    let shape = order.iter().filter_map(|&axis| ty.dim(axis)).collect();
+    Ok(vec![Type::new(ty.elem, shape)])
+}
 
-impl Operator for Transpose {
-    fn names(&self) -> &[&'static str] {
-        &["Transpose"]
-    }
+fn eval(of: &Evaluation) -> Option<Array> {
+    let order = order(of.node, of.shape.len()).ok()?.into_iter().zip(of.shape);
+    of.x(0)?.along(&order.map(|(axis, &size)| (axis, (0..size).collect())).collect::<Vec<_>>())
+}
 
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let rank = node.rank(0)?;
-        let order = order(node, rank)?;
-        let ty = node.ty(0)?;
-        let shape = order.iter().filter_map(|&axis| ty.dim(axis)).collect();
-        Ok(vec![Type::new(ty.elem, shape)])
-    }
-
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn eval(&self, of: &Evaluation) -> Option<Array> {
-        let order = order(of.node, of.shape.len()).ok()?.into_iter().zip(of.shape);
-        of.x(0)?.along(&order.map(|(axis, &size)| (axis, (0..size).collect())).collect::<Vec<_>>())
-    }
-
-    fn sign(&self, _node: NodeRef) -> Sign {
-        Sign::AsOperands
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        let order = order(call.node, call.node.rank(0)?)?;
-        let mut inverse = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
-        Ok(s.transpose(&inverse))
-    }
+fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    let order = order(call.node, call.node.rank(0)?)?;
+    let mut inverse = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+    Ok(s.transpose(&inverse))
 }
 
 /// The permutation, checked; reversed axes by default.

@@ -1,44 +1,13 @@
 //! `Trilu`: a triangle of each matrix, zeros elsewhere.
 
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use super::movement::{MOVEMENT, Movement};
+use crate::ir::{Call, Error, Expr, Operator};
 
-pub(super) const OPERATOR: &dyn Operator = &Trilu;
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Trilu", attributes: &["upper"], inputs: 2, since: 14, adjoint, ..MOVEMENT };
 
-struct Trilu;
-
-impl Operator for Trilu {
-    fn names(&self) -> &[&'static str] {
-        &["Trilu"]
-    }
-
-    fn since(&self, _name: &str) -> i64 {
-        14
-    }
-
-    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        node.like_input()
-    }
-
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
-        operand == 0
-    }
-
-    fn sign(&self, node: NodeRef) -> Sign {
-        node.sign_of(0)
-    }
-
-    fn adjoint<'e>(
-        &self,
-        call: &Call<'_, 'e>,
-        _wrt: usize,
-        s: Expr<'e>,
-    ) -> Result<Expr<'e>, Error> {
-        let attributes = call.node.attributes().to_vec();
-        let k = call.raw(1).ok();
-        Ok(call.emitter().emit("Trilu", &[Some(s), k], attributes))
-    }
+fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    let attributes = call.node.attributes().to_vec();
+    let k = call.raw(1).ok();
+    Ok(call.emitter().emit("Trilu", &[Some(s), k], attributes))
 }

@@ -1,11 +1,12 @@
 //! `Unsqueeze`: new axes of size 1.
 
-use super::reshaping::Reshaping;
+use super::movement::{Movement, RESHAPING};
 use crate::ir::{Dim, Error, NodeRef, Operator, Type};
 
-pub(super) const OPERATOR: &dyn Operator = &Reshaping { name: "Unsqueeze", infer };
+pub(super) const OPERATOR: &dyn Operator =
+    &Movement { name: "Unsqueeze", attributes: &["axes"], inputs: 2, infer, ..RESHAPING };
 
-fn infer(node: NodeRef) -> Result<Type, Error> {
+fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let ty = node.ty(0)?;
     let rank = node.rank(0)?;
     let stated = if node.opset() < 13 { node.ints("axes")?.map(<[i64]>::len) } else { None };
@@ -18,5 +19,5 @@ fn infer(node: NodeRef) -> Result<Type, Error> {
     if dims.len() != rank {
         return Err(Error::Shapes { what: format!("the axes {axes:?} are given twice") });
     }
-    Ok(Type::new(ty.elem, dims))
+    Ok(vec![Type::new(ty.elem, dims)])
 }

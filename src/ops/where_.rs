@@ -11,6 +11,10 @@ impl Operator for Where {
         &["Where"]
     }
 
+    fn arity(&self) -> usize {
+        3
+    }
+
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         node.elementwise(1)
     }

@@ -121,7 +121,7 @@ impl Window {
         if pads.len() != 2 * n || pads.iter().any(|&p| !(0..=1 << 31).contains(&p)) {
             return Err(bad("pads", "is no list of two non-negative numbers per axis"));
         }
-        let ceil = node.int("ceil_mode", 0)? != 0;
+        let ceil = node.flag("ceil_mode", false)?;
         let (before, after) = (pads[..n].to_vec(), pads[n..].to_vec());
         let (open, lower, disputed) = (Vec::new(), false, false);
         Ok(Self { kernel, strides, dilations, before, after, ceil, open, lower, disputed })

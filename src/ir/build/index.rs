@@ -137,6 +137,19 @@ impl Expr<'_> {
         self.emitter.emit(op_type, &[Some(self), Some(indices), Some(updates)], axis)
     }
 
+    /// Indices along an axis of this size, counted from its start where they were from its end.
+    fn wrapped(self, size: Self) -> Self {
+        let graph = self.emitter.graph.borrow();
+        let natural = |ints: &[Dim]| ints.iter().all(|n| n.known().is_some_and(|n| n >= 0));
+        if graph.facts(self.value).ints().is_some_and(natural) {
+            return self;
+        }
+        drop(graph);
+        let indices = self.cast(DataType::Int64);
+        let negative = self.emitter.ints(&[0]).exceeds(indices);
+        (indices + size).where_(negative, indices)
+    }
+
     /// Zeros like `x`, with the elements of this added at `indices` along an axis.
     pub fn scatter_add(self, indices: Self, axis: usize, x: Self) -> Result<Self, Error> {
         let elem = self.ty().elem;
@@ -147,7 +160,8 @@ impl Expr<'_> {
         }
         // Without a scatter that adds: every index against every place.
         let places = self.emitter.positions(x.unsqueeze(&[axis]), axis + 1)?;
-        let hits = indices.unsqueeze(&[axis + 1]).equals(places).cast(elem);
+        let hits = indices.wrapped(x.size(axis)).unsqueeze(&[axis + 1]).equals(places);
+        let hits = hits.cast(elem);
         let sums = (hits * self.unsqueeze(&[axis + 1])).sum(&[axis], false);
         let rank = x.rank()?;
         let (mut after, none) = (vec![0; rank], vec![0; rank]);

@@ -218,7 +218,7 @@ mod tests {
             ("alpha-beta:alpha=3", "the rule alpha-beta: "),
         ] {
             let error = text.parse::<Choice>().unwrap_err();
-            assert!(error.starts_with(reason), "'{text}': {error}");
+            assert!(error.to_string().starts_with(reason), "'{text}': {error}");
         }
     }
 }

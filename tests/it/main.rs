@@ -25,10 +25,12 @@ mod invariance;
 mod mutation;
 mod passes;
 mod reference;
+mod refusals;
 mod relevance;
 mod rulebook;
 mod rules_by_hand;
 mod schema;
+mod signs;
 mod snapshots;
 mod wire;
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         invariance::trials,
         rulebook::trials,
         mutation::trials,
+        signs::trials,
         reference::trials,
         relevance::trials,
         rules_by_hand::trials,
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         cli::trials,
         damage::trials,
         fixtures::trials,
+        refusals::trials,
         passes::trials,
         snapshots::trials,
         schema::trials,

@@ -269,7 +269,7 @@ mod tests {
         let w = w.value();
         let graph = emitter.finish();
         let ints = |value: Option<Value>| {
-            let dims = graph.facts(value.unwrap()).ints.clone().unwrap();
+            let dims = graph.facts(value.unwrap()).ints().unwrap();
             dims.iter().map(|d| d.known().unwrap()).collect::<Vec<_>>()
         };
         let mut order = vec![0];

@@ -13,8 +13,10 @@ pub use abslrp::{
     Options,
     back::source_of,
     compile as explain, front,
+    ir::Value,
     onnx::{
         self, Addition, DataType, External, IR_VERSION, Model,
+        attribute::{int, string},
         schema::{
             AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
             StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,

@@ -1,32 +1,34 @@
 //! What a node states and its operator does not read is refused, never passed over.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use abslrp::{
-    Options,
-    onnx::{
-        DataType, Model,
-        attribute::{int, string},
-        schema::{AttributeProto, NodeProto, TensorProto},
-    },
-};
-use common::fixture;
+use libtest_mimic::Trial;
 use prost::Message;
+
+use crate::common::{
+    AttributeProto, DataType, Model, ModelProto, NodeProto, Options, TensorProto, explain, fixture,
+    int, string, trials,
+};
+
+pub fn trials() -> Vec<Trial> {
+    trials![
+        attributes_that_no_operator_has,
+        values_that_no_operator_knows,
+        inputs_that_no_operator_has,
+        dropout_that_drops,
+    ]
+}
 
 /// The error of a form whose node was changed, with constants beside it.
 fn refusal(form: &str, change: impl Fn(&mut NodeProto), constants: Vec<TensorProto>) -> String {
     let path = fixture(&format!("forms/{form}.onnx"));
     let bytes = std::fs::read(&path).unwrap();
-    let mut proto = abslrp::onnx::schema::ModelProto::decode(bytes.as_slice()).unwrap();
+    let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
     let graph = proto.graph.as_mut().unwrap();
     // Some forms scale their input first.
     let before = ["Mul", "Tanh"];
     change(graph.node.iter_mut().find(|node| !before.contains(&node.op_type())).unwrap());
     graph.initializer.extend(constants);
     let model = Model::decode(proto.encode_to_vec().into(), &path).unwrap();
-    let error = abslrp::compile(&model, &Options::default()).err().expect(form);
+    let error = explain(&model, &Options::default()).err().expect(form);
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()
@@ -41,7 +43,6 @@ fn stating(form: &str, attribute: &AttributeProto) -> String {
     refusal(form, set, Vec::new())
 }
 
-#[test]
 fn attributes_that_no_operator_has() {
     for form in ["softmax.op12", "relu.op17", "conv_2d_groups.op17", "concat.op17"] {
         let error = stating(form, &int("foo", 1));
@@ -49,7 +50,6 @@ fn attributes_that_no_operator_has() {
     }
 }
 
-#[test]
 fn values_that_no_operator_knows() {
     for (form, attribute, what) in [
         ("gelu.op20", string("approximate", "quick"), "'approximate' is \"quick\""),
@@ -63,14 +63,12 @@ fn values_that_no_operator_knows() {
     }
 }
 
-#[test]
 fn inputs_that_no_operator_has() {
     let more = |node: &mut NodeProto| node.input.push("x".into());
     let error = refusal("relu.op17", more, Vec::new());
     assert!(error.contains("operand 1 is one more than the operator has"), "{error}");
 }
 
-#[test]
 fn dropout_that_drops() {
     let training = TensorProto {
         name: Some("training".into()),

@@ -1,22 +1,18 @@
 //! What is called non-negative is, on ONNX Runtime.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::{collections::BTreeSet, fs, path::Path};
 
-use abslrp::{
-    ir::Value,
-    onnx::{
-        DataType, Model,
-        schema::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
-    },
-    verify::session::{Array, sample},
-};
-use common::{models, runner, stem};
-use ort::value::TensorElementType;
+use libtest_mimic::Trial;
 use prost::Message;
+
+use crate::common::{
+    Array, DataType, GraphProto, Model, ModelProto, NodeProto, Value, ValueInfoProto, each_model,
+    front, models, ops, runner, sample,
+};
+
+pub fn trials() -> Vec<Trial> {
+    each_model("signs::non_negative", models("forms"), what_is_called_non_negative_is)
+}
 
 /// Makes float weights, and what nodes read of the input, non-negative.
 fn positive(graph: &mut GraphProto) {
@@ -45,7 +41,7 @@ fn mistaken(path: &Path, of_positive: bool) -> Vec<String> {
         positive(graph);
     }
     let model = Model::decode(proto.encode_to_vec().into(), path).unwrap();
-    let known = abslrp::front::import(&model, &abslrp::ops::REGISTRY).unwrap();
+    let known = front::import(&model, &ops::REGISTRY).unwrap();
     let graph = proto.graph.as_mut().unwrap();
     let computed: BTreeSet<_> = graph.node.iter().flat_map(|node| node.output.clone()).collect();
     let called = |value: Value| known.facts(value).non_negative;
@@ -61,24 +57,19 @@ fn mistaken(path: &Path, of_positive: bool) -> Vec<String> {
     let file = directory.path().join("claims.onnx");
     fs::write(&file, proto.encode_to_vec()).unwrap();
     let mut runner = runner(&file, false);
-    let (_, _, dims, symbols) = runner.inputs().remove(0);
-    let open = |symbol: &str| if symbol == "N" { 2 } else { 9 };
-    let sized = dims.iter().zip(symbols);
-    let shape: Vec<_> =
-        sized.map(|(&n, symbol)| usize::try_from(n).unwrap_or_else(|_| open(&symbol))).collect();
-    let x = sample(&shape, TensorElementType::Float32, 5).unwrap().numbers();
+    let input = runner.inputs().remove(0);
+    let open = |symbol: &String| if symbol == "N" { 2 } else { 9 };
+    let sized = input.shape.iter().zip(&input.symbols);
+    let shape: Vec<_> = sized.map(|(n, symbol)| n.unwrap_or_else(|| open(symbol))).collect();
+    let x = sample(&shape, DataType::Float, 5).unwrap().numbers();
     let x = Array::Float32(x.mapv(|v| v as f32));
     let results = runner.run(&[("x".into(), x)]).unwrap();
     let negative = |array: &Array| array.numbers().iter().any(|&v| v < 0.0);
     let wrong = results.into_iter().filter(|(name, y)| claims.contains(name) && negative(y));
-    wrong.map(|(name, _)| format!("{} of {}", name, stem(path))).collect()
+    wrong.map(|(name, _)| name).collect()
 }
 
-#[test]
-fn what_is_called_non_negative_is() {
-    let wrong = models("forms")
-        .iter()
-        .flat_map(|path| [mistaken(path, false), mistaken(path, true)].concat())
-        .collect::<Vec<_>>();
+fn what_is_called_non_negative_is(path: &Path) {
+    let wrong = [mistaken(path, false), mistaken(path, true)].concat();
     assert!(wrong.is_empty(), "negative: {}", wrong.join(", "));
 }

@@ -152,7 +152,7 @@ pub(crate) fn emit<T>(
     options: &Options,
     formulas: impl FnOnce(&Sweep<'_, '_>) -> Result<(T, Vec<Value>), Error>,
 ) -> Result<(T, Graph, Vec<Value>), Error> {
-    let passes: Vec<_> = options.passes().collect();
+    let passes = passes::selected(options)?;
     let rewrites = passes::rule_rewrites(&passes);
     let emitter = Emitter::with(graph, passes::lowering(&passes));
     let sweep = Sweep { graph, plan, options, rewrites: &rewrites, emitter: &emitter };

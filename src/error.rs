@@ -105,6 +105,14 @@ pub enum Error {
         /// What is asked for.
         what: String,
     },
+    /// A pass that does not exist.
+    #[error("there is no pass '{name}'; there is {known}")]
+    NoSuchPass {
+        /// Its name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
     /// A match of a composite fits no unit.
     #[error("the match '{what}' of the composite fits no layer; there is {near}")]
     NoMatch {

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 pub use crate::rules::{Init, Normalize};
 use crate::{
     ParseError,
-    passes::{self, Level, Pass, Selection},
     rules::{Choice, Composite},
 };
 
@@ -58,11 +57,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// The passes, in order.
-    pub fn passes(&self) -> impl Iterator<Item = Pass> {
-        passes::selected(self.level, self.passes.as_ref(), self.bake_twins)
-    }
-
     /// The rule or composite, as text.
     pub fn rule_text(&self) -> String {
         self.composite.as_ref().map_or_else(|| self.rule.to_string(), |c| c.name.clone())
@@ -189,6 +183,72 @@ pub enum OnUnsupported {
     Error,
     /// Cut relevance there, and say so.
     Stop,
+}
+
+/// How much is done to make an explanation cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Level {
+    /// The formulas to the letter: the readable form, and the reference.
+    #[cfg_attr(feature = "cli", value(name = "0", alias = "O0"))]
+    O0,
+    /// Everything that means the same.
+    #[default]
+    #[cfg_attr(feature = "cli", value(name = "2", alias = "O2"))]
+    O2,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::O0 => "-O0",
+            Self::O2 => "-O2",
+        })
+    }
+}
+
+/// A choice of passes, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Selection {
+    /// These, and no others.
+    Only(Vec<String>),
+    /// Those of the level without these.
+    Without(Vec<String>),
+}
+
+impl std::str::FromStr for Selection {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
+        let without = words.iter().filter(|word| word.starts_with('-')).count();
+        if without > 0 && without < words.len() {
+            let what = "either all names have a - before them, or none has";
+            return Err(String::from(what).into());
+        }
+        let names = words.iter().map(|word| word.trim_start_matches('-').into()).collect();
+        Ok(if without > 0 { Self::Without(names) } else { Self::Only(names) })
+    }
+}
+
+impl TryFrom<String> for Selection {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
+impl From<Selection> for String {
+    fn from(selection: Selection) -> Self {
+        match selection {
+            Selection::Only(names) => names.join(","),
+            Selection::Without(names) => {
+                names.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(",")
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -217,15 +217,23 @@ pub struct Explain {
     on_unsupported: abslrp::options::OnUnsupported,
     /// The optimisation level
     #[arg(short = 'O', value_enum, default_value_t, value_name = "LEVEL")]
-    level: abslrp::passes::Level,
+    level: abslrp::options::Level,
     /// The optimisation passes, in place of the level's: names with commas between; or those of the
     /// level without some: names with a - before each (see `abslrp inspect` for the names)
-    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
-    passes: Option<abslrp::passes::Selection>,
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true, value_parser = selection)]
+    passes: Option<abslrp::options::Selection>,
     /// Write twins of weights as initializers, for runtimes that do not fold constants: the file
     /// grows by up to twice the size of the weights
     #[arg(long)]
     bake_twins: bool,
+}
+
+/// Reads a choice of passes, all of which there have to be.
+fn selection(text: &str) -> Result<abslrp::options::Selection, String> {
+    let selection: abslrp::options::Selection = text.parse().map_err(|e| format!("{e}"))?;
+    let options = abslrp::Options { passes: Some(selection.clone()), ..Default::default() };
+    abslrp::passes::selected(&options).map_err(|e| e.to_string())?;
+    Ok(selection)
 }
 
 /// Reads a composite from a TOML file.

@@ -26,11 +26,10 @@ mod split_windows;
 mod turned_convolutions;
 mod twin_folding;
 
-use std::{fmt, str::FromStr};
-
 use crate::{
-    ParseError,
+    error::Error,
     ir::{Graph, Lowering, Value},
+    options::{Level, Options, Selection},
     rules::Rewrite,
 };
 
@@ -89,89 +88,27 @@ pub enum Action {
     Graph(GraphRewrite),
 }
 
-/// How much is done to make an explanation cheap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Level {
-    /// The formulas to the letter: the readable form, and the reference.
-    #[cfg_attr(feature = "cli", value(name = "0", alias = "O0"))]
-    O0,
-    /// Everything that means the same.
-    #[default]
-    #[cfg_attr(feature = "cli", value(name = "2", alias = "O2"))]
-    O2,
-}
-
-/// A choice of passes.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Selection {
-    /// These, and no others.
-    Only(Vec<&'static str>),
-    /// Those of the level without these.
-    Without(Vec<&'static str>),
-}
-
-impl FromStr for Selection {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
-        let without = words.iter().filter(|word| word.starts_with('-')).count();
-        if without > 0 && without < words.len() {
-            let what = "either all names have a - before them, or none has";
-            return Err(String::from(what).into());
-        }
-        let name = |word: &&str| {
-            let wanted = word.trim_start_matches('-');
-            ALL.iter().map(|pass| pass.name).find(|name| *name == wanted).ok_or_else(|| {
-                let names: Vec<_> = ALL.iter().map(|pass| pass.name).collect();
-                let names = names.join(", ");
-                ParseError::from(format!("there is no pass '{wanted}'; there is {names}"))
-            })
-        };
-        let names = words.iter().map(name).collect::<Result<_, ParseError>>()?;
-        Ok(if without > 0 { Self::Without(names) } else { Self::Only(names) })
+/// The passes that options ask for, in order.
+pub fn selected(options: &Options) -> Result<Vec<Pass>, Error> {
+    let (only, names) = match &options.passes {
+        None => (false, &[][..]),
+        Some(Selection::Only(names)) => (true, &names[..]),
+        Some(Selection::Without(names)) => (false, &names[..]),
+    };
+    if let Some(name) = names.iter().find(|name| ALL.iter().all(|pass| pass.name != **name)) {
+        let known = ALL.map(|pass| pass.name).join(", ");
+        return Err(Error::NoSuchPass { name: name.clone(), known });
     }
-}
-
-impl TryFrom<String> for Selection {
-    type Error = ParseError;
-
-    fn try_from(text: String) -> Result<Self, ParseError> {
-        text.parse()
-    }
-}
-
-impl From<Selection> for String {
-    fn from(selection: Selection) -> Self {
-        match selection {
-            Selection::Only(names) => names.join(","),
-            Selection::Without(names) => {
-                names.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(",")
-            }
+    let wanted = |pass: &Pass| {
+        let named = names.iter().any(|name| name == pass.name);
+        match pass.runs {
+            Runs::OnRequest => options.bake_twins,
+            _ if only => named,
+            Runs::Always => !named,
+            Runs::AtO2 => !named && options.level == Level::O2,
         }
-    }
-}
-
-/// The passes of a level, or those selected, in order; with twins baked if asked for.
-pub fn selected(
-    level: Level,
-    selection: Option<&Selection>,
-    bake_twins: bool,
-) -> impl Iterator<Item = Pass> {
-    ALL.into_iter().filter(move |pass| {
-        let of_level = match pass.runs {
-            Runs::OnRequest => return bake_twins,
-            Runs::Always => true,
-            Runs::AtO2 => level == Level::O2,
-        };
-        match selection {
-            None => of_level,
-            Some(Selection::Only(names)) => names.contains(&pass.name),
-            Some(Selection::Without(names)) => of_level && !names.contains(&pass.name),
-        }
-    })
+    };
+    Ok(ALL.into_iter().filter(wanted).collect())
 }
 
 /// The rewrites of rules among some passes.
@@ -206,15 +143,6 @@ pub fn rewritten(
         }
     }
     (graph, outputs)
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::O0 => "-O0",
-            Self::O2 => "-O2",
-        })
-    }
 }
 
 #[cfg(test)]

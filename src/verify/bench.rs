@@ -17,8 +17,7 @@ use super::{
 };
 use crate::{
     onnx::{self, Model},
-    options::Options,
-    passes::Level,
+    options::{Level, Options},
 };
 
 /// What to measure, on what.

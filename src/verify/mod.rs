@@ -19,7 +19,7 @@ use crate::{
     Hint,
     back::{self, Record},
     onnx::{self, Addition, Model, schema::ModelProto},
-    passes::Level,
+    options::Level,
 };
 
 /// How far original outputs may move when ONNX Runtime's graph optimisations are on, relative to

@@ -26,8 +26,8 @@ pub use abslrp::{
         text,
     },
     ops,
-    options::{Canonize, Init, Normalize, Reduce, Target},
-    passes::{self, Level},
+    options::{Canonize, Init, Level, Normalize, Reduce, Target},
+    passes,
     rules::{self, Composite},
     verify::{
         runtime::Locate,

@@ -7,6 +7,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    ParseError,
     compile::Summary,
     onnx::{
         Addition, Model,
@@ -18,12 +19,12 @@ use crate::{
 const PREFIX: &str = "abslrp.";
 
 /// The metadata of an explained model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The version that wrote it.
     pub version: String,
-    /// How it is explained.
-    pub options: Options,
+    /// How it is explained, as JSON; see [`Record::options`].
+    options: String,
     /// How many nodes, initializers, inputs and outputs were added.
     pub added: [usize; 4],
     /// The SHA-256 of the source without its tensor payloads, in hexadecimal.
@@ -38,10 +39,15 @@ impl Record {
         let mut next = || added.next()?.ok();
         Some(Self {
             version: get("version")?.into(),
-            options: serde_json::from_str(get("options")?).ok()?,
+            options: get("options")?.into(),
             added: [next()?, next()?, next()?, next()?],
             source_sha256: get("source_sha256")?.into(),
         })
+    }
+
+    /// How it is explained. That cannot be told where the rule is not one of this crate's.
+    pub fn options(&self) -> Result<Options, ParseError> {
+        serde_json::from_str(&self.options).map_err(|error| error.to_string().into())
     }
 }
 

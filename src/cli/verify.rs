@@ -70,7 +70,8 @@ impl Run {
         source: Option<PathBuf>,
     ) -> Result<abslrp::verify::Report, Failure> {
         let Self { device, input, runtime } = self;
-        let request = Request { source, device, inputs: input, runtime: runtime.into() };
+        let request =
+            Request { source, options: None, device, inputs: input, runtime: runtime.into() };
         let spinner = super::spinner("running on ONNX Runtime");
         let report = verify(explained, &request);
         spinner.finish_and_clear();

@@ -1,4 +1,4 @@
-//! A rule chosen by name, with its options.
+//! A rule with its options.
 
 use std::collections::BTreeMap;
 
@@ -50,49 +50,86 @@ impl RuleOptions<'_> {
 /// Other names of rules: what an unqualified `abslrp` stands for.
 const ALIASES: &[(&str, &str)] = &[("abslrp", "abslrp-notebook")];
 
-/// A rule chosen by name, with its options.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A rule with its options: one that is known by name, or the caller's own.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Choice {
-    name: String,
+    rule: &'static dyn Rule,
     options: BTreeMap<String, Vec<f64>>,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Self { name: ALL[0].name().into(), options: BTreeMap::new() }
+        Self { rule: ALL[0], options: BTreeMap::new() }
     }
 }
 
 impl Choice {
+    /// A rule, with its options as `key=value,key=value`; a value may be a list, `a/b/c`. This is the
+    /// way to a rule of one's own: by name only those of this crate are found.
+    pub fn of(rule: &'static dyn Rule, options: &str) -> Result<Self, ParseError> {
+        let name = rule.name();
+        let mut chosen = BTreeMap::new();
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            let Some(option) = rule.options().iter().find(|known| known.name == key) else {
+                let known: Vec<_> = rule.options().iter().map(|known| known.name).collect();
+                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+                let what = format!("the rule {name} has no option '{key}'; it has {known}");
+                return Err(what.into());
+            };
+            chosen.insert(key.to_string(), read(option, value)?);
+        }
+        let needed = |o: &&Opt| o.default.is_none() && !chosen.contains_key(o.name);
+        if let Some(missing) = rule.options().iter().find(needed) {
+            return Err(format!("the rule {name} needs {}: {}", missing.name, missing.what).into());
+        }
+        let choice = Self { rule, options: chosen };
+        match rule.objection(&choice.options()) {
+            Some(objection) => Err(format!("the rule {name}: {objection}").into()),
+            None => Ok(choice),
+        }
+    }
+
     /// The rule.
     pub fn rule(&self) -> &'static dyn Rule {
-        // A choice is only ever made of a rule's own name; the default stands first.
-        ALL.iter().copied().find(|rule| rule.name() == self.name).unwrap_or(ALL[0])
+        self.rule
     }
 
     /// A rule that reaches everything that relevance can.
-    pub fn everywhere() -> Self {
-        Self { name: "gradient".into(), options: BTreeMap::new() }
+    pub(crate) fn everywhere() -> Self {
+        Self { rule: super::gradient::RULE, options: BTreeMap::new() }
     }
 
     /// The rule's options.
     pub fn options(&self) -> RuleOptions<'_> {
-        RuleOptions { rule: self.rule(), given: &self.options }
+        RuleOptions { rule: self.rule, given: &self.options }
     }
 
     /// What the rule does at a kind of unit.
     pub fn treatment(&self, kind: Kind) -> Treatment {
-        self.rule().treatment(kind, &self.options())
+        self.rule.treatment(kind, &self.options())
+    }
+}
+
+impl PartialEq for Choice {
+    fn eq(&self, other: &Self) -> bool {
+        self.rule.name() == other.rule.name() && self.options == other.options
+    }
+}
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
     }
 }
 
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(self.rule.name())?;
         for (i, (key, values)) in self.options.iter().enumerate() {
             let words =
-                self.rule().options().iter().find(|o| o.name == key).map_or(&[][..], |o| o.words);
+                self.rule.options().iter().find(|o| o.name == key).map_or(&[][..], |o| o.words);
             let value =
                 |v: &f64| words.get(*v as usize).map_or_else(|| format!("{v:e}"), |w| (*w).into());
             let values: Vec<_> = values.iter().map(value).collect();
@@ -118,33 +155,16 @@ impl TryFrom<String> for Choice {
 impl std::str::FromStr for Choice {
     type Err = ParseError;
 
-    /// Reads `NAME` or `NAME:key=value,key=value`; a value may be a list, `a/b/c`.
+    /// Reads `NAME` or `NAME:key=value,key=value`; see [`Choice::of`].
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let (name, options) = text.split_once(':').unwrap_or((text, ""));
         let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
-        let Some(rule) = ALL.iter().find(|rule| rule.name() == name) else {
-            let known: Vec<_> = ALL.iter().map(|rule| rule.name()).collect();
-            return Err(format!("there is no rule '{name}'; known are {}", known.join(", ")).into());
-        };
-        let mut chosen = BTreeMap::new();
-        for option in options.split(',').filter(|option| !option.is_empty()) {
-            let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            let Some(option) = rule.options().iter().find(|known| known.name == key) else {
-                let known: Vec<_> = rule.options().iter().map(|known| known.name).collect();
-                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-                return Err(format!("the rule {name} has no option '{key}'; it has {known}").into());
-            };
-            chosen.insert(key.to_string(), read(option, value)?);
-        }
-        if let Some(missing) =
-            rule.options().iter().find(|o| o.default.is_none() && !chosen.contains_key(o.name))
-        {
-            return Err(format!("the rule {name} needs {}: {}", missing.name, missing.what).into());
-        }
-        let choice = Self { name: name.into(), options: chosen };
-        match rule.objection(&choice.options()) {
-            Some(objection) => Err(format!("the rule {name}: {objection}").into()),
-            None => Ok(choice),
+        match ALL.iter().find(|rule| rule.name() == name) {
+            Some(rule) => Self::of(*rule, options),
+            None => {
+                let known: Vec<_> = ALL.iter().map(|rule| rule.name()).collect();
+                Err(format!("there is no rule '{name}'; known are {}", known.join(", ")).into())
+            }
         }
     }
 }

@@ -5,7 +5,8 @@
 //! branches that the rule lists. Every rule's file is its user documentation, which `abslrp rules`
 //! shows. [`Composite`]s give different units different rules.
 //!
-//! To add a rule: write its file and add its word to the list below.
+//! To add a rule: write its file and add its word to the list below. A program that needs a rule of its
+//! own implements [`Rule`] and passes it on with [`Choice::of`]; `examples/custom_rule.rs` does.
 
 mod abslrp_notebook;
 mod abslrp_official;
@@ -35,7 +36,7 @@ pub use composite::{Composite, Match, PRESETS, Place};
 pub use ratio::{Branch, Gate, Known, Modifier, Ratio, Rewrite, Stabiliser, Term};
 pub use start::{Init, Normalize, Start};
 
-use crate::ir::Kind;
+pub use crate::ir::Kind;
 
 macro_rules! rules {
     ($($module:ident)*) => {
@@ -144,7 +145,7 @@ const STABILISER: f64 = 1e-6;
 /// What rules for layers with weights do elsewhere, as in zennit: activations and normalisations
 /// pass relevance on, pools by averages and sums share it in proportion, max pools give it to the
 /// winner, and other functions without weights move it by their gradient.
-fn unweighted(kind: Kind) -> Treatment {
+pub fn unweighted(kind: Kind) -> Treatment {
     match kind {
         Kind::Sum | Kind::Weighted => Treatment::Ratio(Ratio::plain(STABILISER)),
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..Ratio::plain(STABILISER) }),
@@ -157,6 +158,6 @@ fn unweighted(kind: Kind) -> Treatment {
 }
 
 /// What `weighted` says at layers with weights, and what rules for those do elsewhere.
-fn at_weights(kind: Kind, weighted: impl FnOnce() -> Ratio) -> Treatment {
+pub fn at_weights(kind: Kind, weighted: impl FnOnce() -> Ratio) -> Treatment {
     if kind == Kind::Weighted { Treatment::Ratio(weighted()) } else { unweighted(kind) }
 }

@@ -16,10 +16,10 @@ use runtime::Locate;
 use session::{Array, Device, Input, NamedInput, Runner, Source, sample};
 
 use crate::{
-    Hint,
+    Hint, ParseError,
     back::{self, Record},
     onnx::{self, Addition, Model, schema::ModelProto},
-    options::Level,
+    options::{Level, Options},
 };
 
 /// How far original outputs may move when ONNX Runtime's graph optimisations are on, relative to
@@ -110,6 +110,14 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
+    /// What its record says of how it is explained means nothing here.
+    #[error("{}: how it is explained cannot be told from its record: {why}", path.display())]
+    Options {
+        /// The model.
+        path: PathBuf,
+        /// Why not.
+        why: ParseError,
+    },
     /// The source is not inside.
     #[error("{}: its source cannot be told from what was added: it was changed since", path.display())]
     NoSource {
@@ -144,6 +152,9 @@ impl Error {
 pub struct Request {
     /// The source; taken out of the explained model by default.
     pub source: Option<PathBuf>,
+    /// How it was explained, as the model's record says by default. A record has names for the rules of
+    /// this crate alone.
+    pub options: Option<Options>,
     /// Where to run.
     pub device: Device,
     /// Inputs; random numbers by default.
@@ -213,6 +224,10 @@ pub struct RelevanceReport {
 pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let model = Model::open(path)?;
     let record = Record::read(&model).ok_or_else(|| Error::NotExplained { path: path.into() })?;
+    let explained = match &request.options {
+        Some(options) => options.clone(),
+        None => record.options().map_err(|why| Error::Options { path: path.into(), why })?,
+    };
     let source = match &request.source {
         Some(source) => Model::open(source)?,
         None => {
@@ -238,13 +253,12 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         };
         (bench.run(&source, false, &feeds)?, bench.run(&source, true, &feeds)?)
     };
-    let level = if record.options.level == Level::O0 { Level::O2 } else { Level::O0 };
-    let options =
-        crate::Options { level, passes: None, bake_twins: false, ..record.options.clone() };
+    let level = if explained.level == Level::O0 { Level::O2 } else { Level::O0 };
+    let options = Options { level, passes: None, bake_twins: false, ..explained.clone() };
     let other = crate::compile(&source, &options)?;
     let other = other.encode().concat();
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &feeds)?;
-    let units = bench.balance(&source, &record.options, &feeds)?;
+    let units = bench.balance(&source, &explained, &feeds)?;
     // Relevance that has grown is a difference of large numbers somewhere, and rounded accordingly.
     let largest =
         units.iter().map(|u| u.received_magnitude.max(u.given_magnitude)).fold(0.0, f64::max);
@@ -374,7 +388,7 @@ impl Bench<'_> {
     fn balance(
         &self,
         source: &Model,
-        options: &crate::Options,
+        options: &Options,
         feeds: &[(String, Array)],
     ) -> Result<Vec<Entry>, Error> {
         let books = Books::open(source, options)?;

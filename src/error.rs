@@ -4,6 +4,7 @@ use crate::{
     front,
     ir::{self, Graph, NodeIndex},
 };
+pub use crate::{front::Error as GraphError, ir::Error as OperatorError};
 
 /// A node and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

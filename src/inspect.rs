@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use crate::{compile::Draft, error::Error, onnx::Model, options::Options, passes, plan::Planned};
+use crate::{compile::Draft, error::Error, onnx::Model, options::Options, plan::Planned};
 
 /// What an explanation will be.
 #[derive(Debug, serde::Serialize)]
@@ -89,7 +89,7 @@ pub fn inspect(model: &Model, options: &Options) -> Result<Inspection, Error> {
         units,
         kinds,
         inputs: plan.inputs.iter().map(|&value| graph.name(value).into()).collect(),
-        passes: passes::selected(options)?.iter().map(|pass| pass.name).collect(),
+        passes: crate::passes(options)?,
         unsupported: plan.unsupported.iter().map(ToString::to_string).collect(),
         stops: plan.stops.iter().map(|&node| graph.label(node).into()).collect(),
         cost: None,

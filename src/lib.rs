@@ -13,24 +13,24 @@
 //!
 //! 1. **Wire** ([`onnx`]). A file is memory-mapped and decoded; weights stay where they lie. Its
 //!    declared sizes, versions and paths are checked before anything believes them.
-//! 2. **Front** ([`front`], [`ir`], [`ops`]). Names become edges of a petgraph `DiGraph` whose index
+//! 2. **Front** (`front`, `ir`, `ops`). Names become edges of a petgraph `DiGraph` whose index
 //!    order is execution order. Types, shapes, small integer contents and the dependence on inputs are
 //!    inferred as nodes are appended, for source nodes and emitted ones alike. Bodies of functions,
 //!    fused operators and chosen branches are appended before their calls, so that nothing later
 //!    has to know of them.
-//! 3. **Plan** ([`plan`], [`rules`]). Backwards from the explained tensor, nodes are grouped into
+//! 3. **Plan** (`plan`, [`rules`]). Backwards from the explained tensor, nodes are grouped into
 //!    *units* — what a framework calls a layer, whichever nodes an exporter made of it — and the rule, or
 //!    that of a composite, says what becomes of relevance at each *kind* of unit. Nothing has been
 //!    emitted yet.
-//! 4. **Sweep** ([`sweep`]). One reverse walk. A rule is data: branches of modified inputs and
+//! 4. **Sweep** (`sweep`). One reverse walk. A rule is data: branches of modified inputs and
 //!    parameters, a stabiliser. The sweep asks the unit's operator for `forward` and `adjoint` of each
 //!    branch. An operator knows no rule and a rule knows no operator.
-//! 5. **Passes** ([`passes`]). A level is a list of named passes; each rewrites a rule before it is
+//! 5. **Passes** (`passes`). A level is a list of named passes; each rewrites a rule before it is
 //!    emitted, chooses how formulas are written, or rewrites the graph after. `-O0` is the formula to
 //!    the letter.
-//! 6. **Back** ([`back`]). New nodes get names that derive from their source node's, and are written
+//! 6. **Back** (`back`). New nodes get names that derive from their source node's, and are written
 //!    behind the source's own, which stay as they were to the byte.
-//! 7. **Verification** ([`verify`]). The result is run beside its source on ONNX Runtime, and the
+//! 7. **Verification** ([`mod@verify`]). The result is run beside its source on ONNX Runtime, and the
 //!    books of relevance are kept, unit by unit. What it costs is measured there too
 //!    ([`verify::bench`]).
 //!
@@ -43,26 +43,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod back;
-pub mod compile;
+mod back;
+mod compile;
 pub mod error;
-pub mod front;
-pub mod inspect;
-pub mod ir;
+mod front;
+mod inspect;
+mod ir;
 pub mod onnx;
-pub mod ops;
+mod ops;
 pub mod options;
 mod parse;
-pub mod passes;
-pub mod plan;
+mod passes;
+mod plan;
 pub mod rules;
-pub mod sweep;
+mod sweep;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+use std::collections::BTreeMap;
+
+pub use back::{Record, source_of};
 pub use compile::{Explanation, Summary, compile};
 pub use error::{Error, Hint, Problem};
-pub use inspect::{Inspection, inspect};
+pub use front::FUSED;
+pub use inspect::{Cost, InspectedUnit, Inspection, inspect};
 pub use options::Options;
 pub use parse::ParseError;
 #[cfg(feature = "verify")]
@@ -71,4 +75,14 @@ pub use verify::verify;
 /// A model as text, stable and diffable: a line for each node, and weights by type and shape.
 pub fn print(model: &onnx::Model) -> String {
     onnx::text::model(model.proto(), model.external())
+}
+
+/// The names of the operators that are known, with the operator set since which each is.
+pub fn operators() -> BTreeMap<&'static str, i64> {
+    ops::REGISTRY.table()
+}
+
+/// The names of the passes that options ask for, in order.
+pub fn passes(options: &Options) -> Result<Vec<&'static str>, Error> {
+    Ok(passes::selected(options)?.iter().map(|pass| pass.name).collect())
 }

@@ -10,7 +10,8 @@ use crate::{
     rules::{Choice, Composite},
 };
 
-/// What to explain, and how.
+/// What to explain, and how. Fields will be added, with defaults that change nothing: write
+/// `Options { rule, ..Options::default() }`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
@@ -71,6 +72,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Canonize {
     /// What a framework calls a layer, however it is written.
     #[default]
@@ -83,6 +85,7 @@ pub enum Canonize {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Reduce {
     /// Nothing.
     #[default]
@@ -94,6 +97,7 @@ pub enum Reduce {
 /// The class or classes that are explained.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
+#[non_exhaustive]
 pub enum Target {
     /// Every class at once.
     #[default]
@@ -177,6 +181,7 @@ impl TryFrom<String> for Target {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OnUnsupported {
     /// Refuse.
     #[default]
@@ -188,6 +193,7 @@ pub enum OnUnsupported {
 /// How much is done to make an explanation cheap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[non_exhaustive]
 pub enum Level {
     /// The formulas to the letter: the readable form, and the reference.
     #[cfg_attr(feature = "cli", value(name = "0", alias = "O0"))]
@@ -210,6 +216,7 @@ impl fmt::Display for Level {
 /// A choice of passes, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
+#[non_exhaustive]
 pub enum Selection {
     /// These, and no others.
     Only(Vec<String>),

@@ -43,14 +43,14 @@ impl Args {
 /// The table of operators.
 fn operators(as_json: bool) -> Report {
     let mut since: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
-    for (name, opset) in abslrp::ops::REGISTRY.table() {
+    for (name, opset) in abslrp::operators() {
         since.entry(opset).or_default().push(name);
     }
     let mut text = String::from("| since opset | operators |\n|---|---|\n");
     for (opset, names) in &since {
         let _ = writeln!(text, "| {opset} | {} |", names.join(", "));
     }
-    let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::front::FUSED.join(", "));
-    let json = json!({ "operators": abslrp::ops::REGISTRY.table(), "fused": abslrp::front::FUSED });
+    let _ = writeln!(text, "| fused, in other domains | {} |", abslrp::FUSED.join(", "));
+    let json = json!({ "operators": abslrp::operators(), "fused": abslrp::FUSED });
     Report { text, json, as_json, holds: true }
 }

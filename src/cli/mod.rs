@@ -232,7 +232,7 @@ pub struct Explain {
 fn selection(text: &str) -> Result<abslrp::options::Selection, String> {
     let selection: abslrp::options::Selection = text.parse().map_err(|e| format!("{e}"))?;
     let options = abslrp::Options { passes: Some(selection.clone()), ..Default::default() };
-    abslrp::passes::selected(&options).map_err(|e| e.to_string())?;
+    abslrp::passes(&options).map_err(|e| e.to_string())?;
     Ok(selection)
 }
 

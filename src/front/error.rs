@@ -4,6 +4,7 @@ use crate::ir;
 
 /// What can be wrong with the graph of a decodable model.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A node reads a value that nothing produces, or only a later node in a circle with it.
     #[error(

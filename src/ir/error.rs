@@ -2,6 +2,7 @@
 
 /// What can be wrong with a use of an operator, or be missing to differentiate it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// An attribute is not what the operator's definition says.
     #[error(

@@ -9,6 +9,7 @@ use super::{
 
 /// What kind of operation a node is, which is all that a rule asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A layer with weights.
     Weighted,

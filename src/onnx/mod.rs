@@ -42,6 +42,7 @@ impl schema::NodeProto {
 
 /// What can be wrong with a file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The operating system refused.
     #[error("{}: {source}", path.display())]

@@ -107,6 +107,8 @@ mod selu;
 mod shape;
 mod sigmoid;
 mod sign;
+#[cfg(all(test, feature = "verify"))]
+mod signs;
 mod sin;
 mod sinh;
 mod slice;

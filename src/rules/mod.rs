@@ -88,6 +88,7 @@ pub trait Rule: Sync {
 
 /// What becomes of relevance at a unit.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Treatment {
     /// It is shared in proportion to what each input contributes.
     Ratio(Ratio),

@@ -51,6 +51,7 @@ impl Term {
 
 /// Where a term counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Gate {
     /// Everywhere.
     Everywhere,
@@ -104,6 +105,7 @@ impl Branch {
 
 /// A function of inputs or parameters.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Modifier {
     /// v
     Identity,
@@ -127,6 +129,7 @@ pub enum Modifier {
 
 /// How a relevance is divided by what it is the relevance of.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Stabiliser {
     /// `R · sign(z) / (z + ε)` with `sign(0) = 0`: the notebook's. Where `z = −ε` it gives 0.
     SignOver(f64),

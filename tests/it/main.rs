@@ -30,7 +30,6 @@ mod relevance;
 mod rulebook;
 mod rules_by_hand;
 mod schema;
-mod signs;
 mod snapshots;
 mod wire;
 
@@ -47,7 +46,6 @@ fn main() -> ExitCode {
         invariance::trials,
         rulebook::trials,
         mutation::trials,
-        signs::trials,
         reference::trials,
         relevance::trials,
         rules_by_hand::trials,

@@ -13,8 +13,8 @@ use prost::Message;
 
 use crate::common::{
     AttributeProto, Device, External, LEVELS, Level, Model, ModelProto, NodeProto, Options, Runner,
-    Source, TensorProto, each_model, explain, models, ops, runtime, stem, text, trial::last_panic,
-    trials, type_proto,
+    Source, TensorProto, each_model, explain, models, operators, runtime, stem, text,
+    trial::last_panic, trials, type_proto,
 };
 
 /// How many mutants there are of each form: 10 000 of all.
@@ -149,7 +149,7 @@ fn mutate(model: &mut ModelProto, random: &mut Random) -> String {
             "the type of the input".into()
         }
         _ => {
-            let names: Vec<_> = ops::REGISTRY.table().into_keys().collect();
+            let names: Vec<_> = operators().into_keys().collect();
             let name = *random.pick(&names);
             format!("{} for {}", name, node.op_type.replace(name.into()).unwrap_or_default())
         }

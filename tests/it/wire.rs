@@ -11,8 +11,8 @@ use protobuf::Message as _;
 
 use crate::common::{
     Addition, IR_VERSION, LEVELS, Model, ModelProto, Options, compile, distance, each_model,
-    explain, feed, fixture, front, golden, input, models, onnx, ops, python_packages, run,
-    source_of, trials,
+    explain, feed, fixture, golden, input, inspect, models, onnx, python_packages, run, source_of,
+    trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -217,8 +217,8 @@ fn an_unsorted_list_of_nodes_is_put_in_order() {
     let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
     proto.graph.as_mut().unwrap().node.reverse();
     let model = Model::new(proto, &path).unwrap();
-    let graph = front::import(&model, &ops::REGISTRY).unwrap();
-    let position = |name| graph.nodes().position(|n| graph.label(n) == name).unwrap();
-    assert!(position("/1/Gemm") < position("/2/Relu"));
+    let units = inspect(&model, &Options::default()).unwrap().units;
+    let position = |name| units.iter().position(|unit| unit.node == name).unwrap();
+    assert!(position("/2/Relu") < position("/1/Gemm"));
     assert!(explain(&model, &Options::default()).is_ok());
 }

@@ -10,10 +10,7 @@ use std::{
 
 // The one place that knows where things lie in the library.
 pub use abslrp::{
-    Options,
-    back::source_of,
-    compile as explain, front,
-    ir::Value,
+    Options, compile as explain, inspect,
     onnx::{
         self, Addition, DataType, External, IR_VERSION, Model,
         attribute::{int, string},
@@ -25,10 +22,11 @@ pub use abslrp::{
         },
         text,
     },
-    ops,
+    operators,
     options::{Canonize, Init, Level, Normalize, Reduce, Target},
     passes,
     rules::{self, Composite},
+    source_of,
     verify::{
         runtime::Locate,
         session::{Array, Device, Input, Runner, Source, sample},

@@ -2,17 +2,19 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use libtest_mimic::Trial;
 use prost::Message;
 
-use crate::common::{
-    Array, DataType, GraphProto, Model, ModelProto, NodeProto, Value, ValueInfoProto, each_model,
-    front, models, ops, runner, sample,
+use crate::{
+    ir::Value,
+    onnx::{
+        DataType, Model,
+        schema::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
+    },
+    verify::{
+        runtime::Locate,
+        session::{Array, Device, Runner, Source, sample},
+    },
 };
-
-pub fn trials() -> Vec<Trial> {
-    each_model("signs::non_negative", models("forms"), what_is_called_non_negative_is)
-}
 
 /// Makes float weights, and what nodes read of the input, non-negative.
 fn positive(graph: &mut GraphProto) {
@@ -41,7 +43,7 @@ fn mistaken(path: &Path, of_positive: bool) -> Vec<String> {
         positive(graph);
     }
     let model = Model::decode(proto.encode_to_vec().into(), path).unwrap();
-    let known = front::import(&model, &ops::REGISTRY).unwrap();
+    let known = crate::front::import(&model, &super::REGISTRY).unwrap();
     let graph = proto.graph.as_mut().unwrap();
     let computed: BTreeSet<_> = graph.node.iter().flat_map(|node| node.output.clone()).collect();
     let called = |value: Value| known.facts(value).non_negative;
@@ -56,7 +58,8 @@ fn mistaken(path: &Path, of_positive: bool) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("claims.onnx");
     fs::write(&file, proto.encode_to_vec()).unwrap();
-    let mut runner = runner(&file, false);
+    let mut runner =
+        Runner::new(&Source::File(&file), false, Device::Cpu, &Locate::default()).unwrap();
     let input = runner.inputs().remove(0);
     let open = |symbol: &String| if symbol == "N" { 2 } else { 9 };
     let sized = input.shape.iter().zip(&input.symbols);
@@ -69,7 +72,12 @@ fn mistaken(path: &Path, of_positive: bool) -> Vec<String> {
     wrong.map(|(name, _)| name).collect()
 }
 
-fn what_is_called_non_negative_is(path: &Path) {
-    let wrong = [mistaken(path, false), mistaken(path, true)].concat();
-    assert!(wrong.is_empty(), "negative: {}", wrong.join(", "));
+#[test]
+fn what_is_called_non_negative_is() {
+    let entries = fs::read_dir("fixtures/forms").unwrap().map(|entry| entry.unwrap().path());
+    let models = entries.filter(|path| path.extension().is_some_and(|end| end == "onnx"));
+    let wrong = |path: &Path| [mistaken(path, false), mistaken(path, true)].concat();
+    let wrong: Vec<_> =
+        models.map(|path| (wrong(&path), path)).filter(|(w, _)| !w.is_empty()).collect();
+    assert!(wrong.is_empty(), "negative: {wrong:?}");
 }

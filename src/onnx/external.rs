@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{read::map, schema::TensorProto};
+use super::{open::map, schema::TensorProto};
 
 /// The directory of a model, through which its external data are reached and nothing else is.
 #[derive(Debug, Clone)]

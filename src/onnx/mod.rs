@@ -6,7 +6,9 @@
 
 pub mod attribute;
 mod dtype;
+mod encode;
 mod external;
+mod open;
 mod read;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 #[rustfmt::skip]
@@ -18,11 +20,12 @@ mod writer;
 
 use std::path::PathBuf;
 
+pub use encode::{Addition, encode};
 pub use external::External;
-pub use read::{Mapped, Model};
+pub use read::Model;
 pub use schema::tensor_proto::DataType;
 pub use tensor::Tensor;
-pub use write::{Addition, PROTOBUF_LIMIT, encode};
+pub use write::PROTOBUF_LIMIT;
 pub use writer::Writer;
 
 /// The newest IR version that the vendored schema describes.

@@ -1,6 +1,6 @@
 //! The driver: from a model to its explanation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Problem},
     front,
     ir::{Emitter, Graph, Value},
-    onnx::{self, Addition, Model, Writer},
+    onnx::{self, Addition, Model},
     options::Options,
     passes,
     plan::{Accepted, Plan},
@@ -36,14 +36,16 @@ impl Explanation<'_> {
         &self.summary
     }
 
-    /// Writes the explained model; see [`Writer::write`].
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<u64, onnx::Error> {
+    /// Writes the explained model; see [`Writer::write`](onnx::Writer::write).
+    #[cfg(feature = "fs")]
+    pub fn write(&self, path: impl AsRef<std::path::Path>) -> Result<u64, onnx::Error> {
         self.writer().write(path)
     }
 
     /// The explained model, to be written with a limit or a sign of progress.
-    pub fn writer(&self) -> Writer<'_> {
-        Writer::new(self.model, &self.addition)
+    #[cfg(feature = "fs")]
+    pub fn writer(&self) -> onnx::Writer<'_> {
+        onnx::Writer::new(self.model, &self.addition)
     }
 
     /// The bytes of the explained model, in pieces: weights are not copied. `concat` joins them.

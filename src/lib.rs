@@ -42,6 +42,20 @@
 //! abslrp::compile(&model, &options)?.write("explained.onnx")?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The verbs are those of the program: [`compile()`], [`inspect()`], [`verify()`](verify::verify) and
+//! [`print()`]. An error says what is wrong, and its [`Hint`] which option would help. A program may bring
+//! rules of its own ([`rules::Choice::of`]). Messages are `prost`'s and bytes those of the crate `bytes`,
+//! which are part of the interface; nothing else of what this is built on is.
+//!
+//! # Features
+//!
+//! Each contains those below it; without any, the compiler touches neither files nor threads nor clocks.
+//!
+//! - `cli`, the default: the program `abslrp`.
+//! - `verify`: running what was compiled, on ONNX Runtime.
+//! - `fs`: models in files. Without it they come as bytes and go as bytes
+//!   ([`onnx::Model::decode`], [`Explanation::encode`]), and have no external data.
 
 mod back;
 mod compile;

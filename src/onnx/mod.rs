@@ -7,7 +7,9 @@
 pub mod attribute;
 mod dtype;
 mod encode;
+#[cfg_attr(not(feature = "fs"), path = "no_external.rs")]
 mod external;
+#[cfg(feature = "fs")]
 mod open;
 mod read;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -15,7 +17,9 @@ mod read;
 pub mod schema;
 mod tensor;
 pub mod text;
+#[cfg(feature = "fs")]
 mod write;
+#[cfg(feature = "fs")]
 mod writer;
 
 use std::path::PathBuf;
@@ -25,7 +29,9 @@ pub use external::External;
 pub use read::Model;
 pub use schema::tensor_proto::DataType;
 pub use tensor::Tensor;
+#[cfg(feature = "fs")]
 pub use write::PROTOBUF_LIMIT;
+#[cfg(feature = "fs")]
 pub use writer::Writer;
 
 /// The newest IR version that the vendored schema describes.

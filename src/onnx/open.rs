@@ -28,8 +28,7 @@ impl Mapped {
 }
 
 impl Model {
-    /// Maps and decodes the file at `path`, and checks all that can be checked without a graph:
-    /// versions, declared tensor sizes, external data.
+    /// Maps the file at `path`; see [`Model::decode`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mapped = map(path)?;

@@ -10,7 +10,6 @@ use prost::Message;
 
 use super::{
     Error, External, IR_VERSION, OPSETS, Tensor,
-    open::Mapped,
     schema::{GraphProto, ModelProto},
 };
 
@@ -22,11 +21,13 @@ pub struct Model {
     opset: i64,
     path: PathBuf,
     external: External,
-    pub(super) file: Option<Arc<Mapped>>,
+    #[cfg(feature = "fs")]
+    pub(super) file: Option<Arc<super::open::Mapped>>,
 }
 
 impl Model {
-    /// As [`Model::open`], for bytes in memory; `path` says where external data would lie.
+    /// Decodes a model, and checks all that can be checked without a graph: versions, declared tensor
+    /// sizes, external data. `path` says where those would lie.
     pub fn decode(bytes: Bytes, path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         match ModelProto::decode(bytes) {
@@ -40,7 +41,14 @@ impl Model {
         let path = path.into();
         let external = External::beside(&path);
         let opset = check(&proto, &path, &external)?;
-        Ok(Self { proto: Arc::new(proto), opset, path, external, file: None })
+        Ok(Self {
+            proto: Arc::new(proto),
+            opset,
+            path,
+            external,
+            #[cfg(feature = "fs")]
+            file: None,
+        })
     }
 
     /// The message. Tensor payloads point into the memory map of the file.

@@ -23,7 +23,8 @@ use crate::{
 /// The relevance of values.
 type Shares<'e> = Vec<(Value, Relevance<'e>)>;
 
-/// What became of relevance at a unit.
+/// What became of relevance at a unit. The books of verification read all of it.
+#[cfg_attr(not(feature = "verify"), expect(dead_code))]
 pub struct Crossed<'e> {
     /// The relevance of its results.
     pub received: Vec<Relevance<'e>>,

@@ -48,7 +48,8 @@ impl Explanation<'_> {
         onnx::Writer::new(self.model, &self.addition)
     }
 
-    /// The bytes of the explained model, in pieces: weights are not copied. `concat` joins them.
+    /// The bytes of the explained model, in pieces: weights are not copied. `concat` joins them. External
+    /// data stay where they lie beside the source.
     pub fn encode(&self) -> Vec<Bytes> {
         onnx::encode(self.model.proto(), &self.addition)
     }
@@ -91,13 +92,16 @@ pub fn compile<'m>(model: &'m Model, options: &Options) -> Result<Explanation<'m
 /// An explanation that is planned, and not yet emitted.
 pub(crate) struct Draft<'m> {
     model: &'m Model,
+    /// What is known of the model.
     pub graph: Graph,
+    /// What will be emitted.
     pub plan: Plan,
-    /// The options that the plan comes to.
+    /// The options, with the target that the rule takes them to mean.
     pub options: Options,
 }
 
 impl<'m> Draft<'m> {
+    /// Plans the explanation of a model.
     pub fn new(model: &'m Model, options: &Options) -> Result<Self, Error> {
         let graph = front::import(model, &crate::ops::REGISTRY)?;
         let plan = Plan::new(&graph, options)?;
@@ -105,6 +109,7 @@ impl<'m> Draft<'m> {
         Ok(Self { model, graph, plan, options })
     }
 
+    /// Carries out the plan, unless it has to be refused.
     pub fn explain(self) -> Result<Explanation<'m>, Error> {
         let Self { model, graph, plan, options } = self;
         let plan = plan.accept(&graph, options.on_unsupported)?;

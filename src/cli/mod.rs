@@ -176,7 +176,7 @@ pub fn spinner(what: &'static str) -> ProgressBar {
 #[derive(clap::Args)]
 pub struct Explain {
     /// The rule, with its options: NAME or NAME:key=value,key=value
-    #[arg(long, default_value = "abslrp-notebook")]
+    #[arg(long, default_value = "abslrp")]
     rule: abslrp::rules::Choice,
     /// Rules for different layers, in place of one: a preset with its options (see `abslrp rules`)
     #[arg(long, value_name = "NAME", conflicts_with = "rule")]

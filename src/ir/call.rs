@@ -111,6 +111,26 @@ impl<'g, 'e> Call<'g, 'e> {
         Ok(computed.get(&Value { node: self.node.index(), slot: 0 }).copied().unwrap_or(self.y()))
     }
 
+    /// `Σ_i |x_i ∂y/∂x_i|` at these operands.
+    pub fn magnitudes(&self) -> Result<Expr<'e>, Error> {
+        self.operator.magnitudes(self)
+    }
+
+    /// The same call on the magnitudes of its activations, without what is added by constants.
+    pub fn magnified(&self) -> Self {
+        let mut magnified = self.clone();
+        for operand in (0..self.arity()).filter(|&i| self.operator.flows(self.node, i)) {
+            let Some(x) = self.get(operand) else { continue };
+            let magnitude = match self.operator.role(operand) {
+                _ if self.node.is_active(operand) => Some(x.abs()),
+                Some(Role::Bias) => None,
+                _ => Some(self.emitter.zeros_like(x.ty().elem, x)),
+            };
+            magnified = magnified.with(operand, magnitude);
+        }
+        magnified
+    }
+
     /// The adjoint at these operands.
     pub fn adjoint(&self, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         self.adjoint_of_all(wrt, &[Some(s)])

@@ -33,6 +33,8 @@ pub enum Kind {
     Affine,
     /// Elements go elsewhere, unchanged.
     Movement,
+    /// Elements are repeated or left out, by the nearest place.
+    Resampling,
     /// Parts of a constant, fetched by integer activations.
     Embedding,
     /// Nothing flows: the output does not change with small changes of the operands.
@@ -54,6 +56,7 @@ impl Kind {
             Self::Quotient => "quotient",
             Self::Affine => "affine",
             Self::Movement => "movement",
+            Self::Resampling => "resampling",
             Self::Embedding => "embedding",
             Self::Stop => "stop",
         }
@@ -240,6 +243,18 @@ pub trait Operator: Sync {
         _s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         Err(Error::Unsupported { what: format!("a derivative of {}", call.node.op_type()) })
+    }
+
+    /// `Σ_i |x_i ∂y/∂x_i|` over the elements of all activations, in the shape of the output: how much
+    /// there is to share out where contributions of either sign make up `y`. By default, that of an
+    /// operation that adds up what it is given, times numbers that are not negative.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        call.magnified().forward()
+    }
+
+    /// Whether each element of a product is a sum of several terms.
+    fn adds_up_terms(&self, node: NodeRef) -> bool {
+        self.multiply_adds(node) > 0.0
     }
 
     /// Whether relevance of outputs behind the first can be brought back.

@@ -72,6 +72,14 @@ impl Operator for Arithmetic {
         Ok((self.affine)(call.beside(x)?, call.node.input(0) == Some(x)))
     }
 
+    /// Of a product, its only term; of a sum or a difference, both.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        Ok(match self.both {
+            Kind::Product => call.y().abs(),
+            _ => call.x(0)?.abs() + call.x(1)?.abs(),
+        })
+    }
+
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         (self.adjoint)(call, wrt, s)?.sum_to(call.raw(wrt)?)
     }

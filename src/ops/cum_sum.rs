@@ -29,7 +29,7 @@ impl Operator for CumSum {
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Leaf)
+        Ok(Kind::Sum)
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

@@ -85,7 +85,7 @@ impl Operator for Einsum {
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         let operands = node.inputs().len();
         match ((0..operands).filter(|&i| node.is_active(i)).count(), operands) {
-            (_, 1) => Ok(Kind::Leaf),
+            (_, 1) => Ok(Kind::Sum),
             (1, 2) => Ok(Kind::Weighted),
             (2, 2) => Ok(Kind::Product),
             _ => Err(Error::Unsupported { what: format!("Einsum of {operands} operands") }),

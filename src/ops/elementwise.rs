@@ -10,6 +10,8 @@ pub struct Elementwise {
     pub since: i64,
     /// The attributes that it reads, or that mean nothing here.
     pub attributes: &'static [&'static str],
+    /// What its attributes may not be, though no derivative is asked for.
+    pub check: fn(NodeRef) -> Result<(), Error>,
     /// The sign of the result.
     pub sign: Sign,
     /// Whether the result is finite where the element is not.
@@ -29,6 +31,7 @@ pub const ELEMENTWISE: Elementwise = Elementwise {
     name: "",
     since: 9,
     attributes: &[],
+    check: |_| Ok(()),
     sign: Sign::Any,
     bounded: false,
     euler: None,
@@ -53,6 +56,7 @@ impl Operator for Elementwise {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        (self.check)(node)?;
         node.like_input()
     }
 

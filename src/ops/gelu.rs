@@ -4,17 +4,18 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::elementwise::{ELEMENTWISE, Elementwise};
-use crate::ir::Operator;
+use crate::ir::{Error, NodeRef, Operator};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Gelu",
     attributes: &["approximate"],
     since: 20,
+    check: |node| is_approximate(node).map(drop),
     adjoint: |call, s| {
         let x = call.x(0)?;
         // √(2/π), and φ(0) = ½ √(2/π)
         let scale = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-        if call.node.one_of("approximate", &["none", "tanh"])? == "tanh" {
+        if is_approximate(call.node)? {
             let squared = x * x;
             let t = (x * (squared * 0.044_715 + 1.0) * scale).unary("Tanh");
             let inner = (squared * (3.0 * 0.044_715) + 1.0) * scale;
@@ -25,3 +26,7 @@ pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     },
     ..ELEMENTWISE
 };
+
+fn is_approximate(node: NodeRef) -> Result<bool, Error> {
+    Ok(node.one_of("approximate", &["none", "tanh"])? == "tanh")
+}

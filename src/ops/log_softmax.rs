@@ -1,6 +1,6 @@
 //! `LogSoftmax`.
 
-use super::softmax::axes;
+use super::softmax::{axes, deviation};
 use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &LogSoftmax;
@@ -22,6 +22,11 @@ impl Operator for LogSoftmax {
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Ok(Kind::Softmax)
+    }
+
+    /// `|x_j| (1 − p_j) + Σ_{i≠j} |x_i| p_i` with `p = eʸ`
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        Ok(deviation(call.x(0)?, call.y().exp(), &axes(call.node)?))
     }
 
     /// `s − eʸ Σ s`

@@ -38,6 +38,11 @@ impl Operator for LpPool {
         Sign::NonNegative
     }
 
+    /// All contributions are positive, and add up to the result.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        Ok(call.y())
+    }
+
     /// `sign(x) |x|ᵖ⁻¹ ⊙ Wᵀ (s y¹⁻ᵖ)`, where `W` adds up windows; 0 where y is.
     fn adjoint<'e>(
         &self,

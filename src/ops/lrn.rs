@@ -23,7 +23,7 @@ impl Operator for Lrn {
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Leaf)
+        Ok(Kind::Normalisation)
     }
 
     /// With `d = κ + α/n · B x²`, where `B` adds up neighbours:

@@ -22,7 +22,7 @@ impl Operator for PRelu {
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         match node.is_active(1) {
             true => Err(Error::Unsupported { what: "PRelu with a computed slope".into() }),
-            false => Ok(Kind::Weighted),
+            false => Ok(Kind::Activation),
         }
     }
 

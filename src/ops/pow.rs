@@ -46,6 +46,15 @@ impl Operator for Pow {
         node.constant_float(1).filter(|_| !node.is_active(1)).map(Euler::of)
     }
 
+    /// |p y| + |p y ln x|: the base's part and the exponent's.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        let x = call.x(0)?;
+        let positive = x.greater(0.0);
+        let ln = x.where_or(positive, 1.0).unary("Log");
+        let own = (call.x(1)?.cast(x.ty().elem) * call.y()).abs();
+        Ok(own + own * ln.abs())
+    }
+
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let x = call.x(0)?;
         let p = call.x(1)?.cast(x.ty().elem);

@@ -54,6 +54,15 @@ impl Operator for Reduction {
         self.sign
     }
 
+    /// An element is part of one result only, whose derivative the adjoint of ones lists.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        let (x, y) = (call.x(0)?, call.y());
+        let ones = call.emitter().scalar(x.ty().elem, 1.0).expand_like(y);
+        let contributions = (x * self.adjoint(call, 0, ones)?).abs();
+        let keep = call.node.int("keepdims", 1)? != 0;
+        contributions.sum(&self.axes(call.node)?, keep).known_as(y.ty())
+    }
+
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,

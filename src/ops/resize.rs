@@ -62,7 +62,10 @@ impl Operator for Resize {
         if node.one_of("keep_aspect_ratio_policy", &POLICIES)? != "stretch" {
             return Err(Error::Unsupported { what: "Resize that keeps the aspect ratio".into() });
         }
-        Ok(Kind::Leaf)
+        Ok(match node.string("mode", "nearest")? {
+            "nearest" => Kind::Resampling,
+            _ => Kind::Sum,
+        })
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

@@ -36,12 +36,8 @@ impl Operator for ScatterNd {
         node.like_input()
     }
 
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Movement)
-    }
-
-    fn copies(&self, node: NodeRef) -> bool {
-        adds(node) == Ok(false)
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
+        Ok(if adds(node)? { Kind::Sum } else { Kind::Movement })
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

@@ -1,5 +1,7 @@
 //! What is called non-negative is, on ONNX Runtime.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use prost::Message;

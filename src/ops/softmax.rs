@@ -31,6 +31,12 @@ impl Operator for Softmax {
         false
     }
 
+    /// `y_j (|x_j| (1 − y_j) + Σ_{i≠j} |x_i| y_i)`
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        let y = call.y();
+        Ok(y * deviation(call.x(0)?, y, &axes(call.node)?))
+    }
+
     /// `y ⊙ (s − Σ s ⊙ y)`
     fn adjoint<'e>(
         &self,
@@ -41,6 +47,13 @@ impl Operator for Softmax {
         let y = call.y();
         Ok(y * (s - (s * y).sum(&axes(call.node)?, true)))
     }
+}
+
+/// `Σ_i |x_i (δ_ij − p_i)|` for probabilities `p`, without a difference of large numbers.
+pub(super) fn deviation<'e>(x: Expr<'e>, p: Expr<'e>, axes: &[usize]) -> Expr<'e> {
+    let expected = x.abs() * p;
+    let others = expected.sum(axes, true) - expected;
+    x.abs() * (1.0 - p) + others.relu()
 }
 
 /// The axes that a softmax is over: one since opset 13, all from one on before.

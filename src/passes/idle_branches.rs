@@ -1,10 +1,10 @@
-//! `idle-branches`: what a rule makes of the negative part of an input that has none is not computed.
+//! `idle-branches`: what a rule makes of the negative part of what has none is not computed.
 //!
 //! Where `x ≥ 0`, `x⁺ = |x| = x`, and a branch without a bias that sees only `x⁻ = 0` adds nothing to any
 //! denominator and gets no relevance. In a network of `ReLU`s this halves what `zplus`, `alpha-beta` and
-//! `gamma` cost.
+//! `gamma` cost. The same holds of weights, which cannot be negative where they are attention weights.
 //!
-//! Runs at `-O2`, first, so that the rewrites after it see what is left of a rule.
+//! Runs at `-O2`, after `twin-folding`, which takes rules apart into such branches.
 
 use super::{Action, Pass, Runs};
 use crate::rules::{Known, Modifier, Ratio};
@@ -13,14 +13,25 @@ pub(super) const PASS: Pass =
     Pass { name: "idle-branches", runs: Runs::AtO2, action: Action::Rule(rewrite) };
 
 fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
-    if !known.non_negative {
-        return ratio;
-    }
+    let keep = |modifier: &mut Modifier| {
+        if matches!(modifier, Modifier::Positive | Modifier::Absolute) {
+            *modifier = Modifier::Identity;
+        }
+    };
     for term in &mut ratio.terms {
-        term.branches.retain(|b| b.input != Modifier::Negative || b.bias.is_some());
+        term.branches.retain(|branch| {
+            let vanishes =
+                |m: &Modifier| matches!(m, Modifier::Negative | Modifier::NegativeMagnitude);
+            let idle = known.non_negative && vanishes(&branch.input)
+                || known.non_negative_weights && vanishes(&branch.weight);
+            !idle || branch.bias.is_some()
+        });
         for branch in &mut term.branches {
-            if matches!(branch.input, Modifier::Positive | Modifier::Absolute) {
-                branch.input = Modifier::Identity;
+            if known.non_negative {
+                keep(&mut branch.input);
+            }
+            if known.non_negative_weights {
+                keep(&mut branch.weight);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Where `x ≥ 0`, and weights are where they stand for magnitudes, `z ≥ 0`, and `z = 0` only if every
 //! contribution to it is: then so is `x ⊙ Jᵀ s`, whatever `s` is.
 //!
-//! Runs at `-O2`, after `twin-folding`, whose positive twin is what cannot be negative.
+//! Runs at `-O2`, after `twin-folding` and `idle-branches`, whose positive twins cannot be negative.
 
 use super::{Action, Pass, Runs};
 use crate::{
@@ -18,9 +18,13 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
     if !known.non_negative {
         return ratio;
     }
-    let positive = |m: &Modifier| matches!(m, Modifier::Positive | Modifier::Absolute);
+    let is_part = |m: &Modifier| {
+        matches!(m, Modifier::Positive | Modifier::Absolute | Modifier::NegativeMagnitude)
+    };
+    let positive =
+        |m: &Modifier| is_part(m) || *m == Modifier::Identity && known.non_negative_weights;
     let adds_up = |branch: &Branch| match known.kind {
-        Kind::Sum | Kind::Max => *branch == Branch::PLAIN,
+        Kind::Sum | Kind::Max => known.keeps_sign && *branch == Branch::PLAIN,
         Kind::Weighted => {
             !branch.negative
                 && matches!(
@@ -28,15 +32,18 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
                     Modifier::Identity | Modifier::Positive | Modifier::Absolute
                 )
                 && positive(&branch.weight)
-                && branch.bias.as_ref().is_none_or(positive)
+                && branch.bias.as_ref().is_none_or(is_part)
         }
         _ => false,
     };
     for term in &mut ratio.terms {
-        if let Stabiliser::SignOver(epsilon) | Stabiliser::Signed(epsilon) = term.stabiliser
-            && epsilon > 0.0
-            && term.branches.iter().all(adds_up)
-        {
+        let epsilon = match term.stabiliser {
+            Stabiliser::SignOver(epsilon) | Stabiliser::Signed(epsilon) => epsilon,
+            // The magnitudes of what is not negative add up to its sum.
+            Stabiliser::Magnitudes(epsilon) if known.kind == Kind::Sum => epsilon,
+            _ => continue,
+        };
+        if epsilon > 0.0 && term.branches.iter().all(adds_up) {
             term.stabiliser = Stabiliser::Over(epsilon);
         }
     }

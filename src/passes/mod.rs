@@ -35,8 +35,8 @@ use crate::{
 
 /// All passes, in the order they run in; the file of each says why it stands where it does.
 const ALL: [Pass; 15] = [
-    idle_branches::PASS,
     twin_folding::PASS,
+    idle_branches::PASS,
     idle_signs::PASS,
     epsilon_in_bias::PASS,
     cofactors::PASS,
@@ -163,7 +163,13 @@ mod tests {
 
     /// What is known of a layer with weights whose activations cannot be negative, or can.
     pub fn layer(non_negative: bool) -> Known {
-        Known { kind: Kind::Weighted, linear: true, non_negative }
+        Known {
+            kind: Kind::Weighted,
+            linear: true,
+            keeps_sign: true,
+            non_negative,
+            non_negative_weights: false,
+        }
     }
 
     /// The operators that were emitted, in order.

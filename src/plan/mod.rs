@@ -1,6 +1,7 @@
 //! The plan: which units relevance crosses, and what becomes of it at each.
 
 mod explained;
+mod gates;
 mod groups;
 mod layers;
 mod patterns;
@@ -78,8 +79,16 @@ impl Plan {
             Canonize::Units => Units::Unfolded,
         };
         let layers = Layers::new(graph, barriers, kind);
-        let walk =
-            Walk { graph, options, layers, explained, wanted: leads_to(graph, &shown), shown };
+        let gates = gates::gates(graph);
+        let walk = Walk {
+            graph,
+            options,
+            layers,
+            gates,
+            explained,
+            wanted: leads_to(graph, &shown),
+            shown,
+        };
         let Some(composite) = &options.composite else {
             return walk.plan(|_| (options.rule.clone(), None), &options.rule);
         };
@@ -196,6 +205,7 @@ struct Walk<'g> {
     graph: &'g Graph,
     options: &'g Options,
     layers: Layers,
+    gates: BTreeSet<Value>,
     explained: Explained,
     wanted: BTreeSet<Value>,
     shown: Vec<Value>,
@@ -238,9 +248,12 @@ impl Walk<'_> {
             }
             match Unit::ending_at(graph, node, &self.layers) {
                 Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
-                Ok(unit) => {
+                Ok(mut unit) => {
                     absorbed.extend(unit.members());
                     let (rule, why) = rule_of(&unit);
+                    if rule.rule().holds_gates() {
+                        unit.hold_gate(graph, &self.gates);
+                    }
                     let treatment = rule.treatment(unit.kind);
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };
@@ -249,7 +262,7 @@ impl Walk<'_> {
                     }
                     let mut recipients = unit.recipients(graph);
                     recipients.retain(|(operand, v)| {
-                        treatment.reaches(*operand) && self.wanted.contains(v)
+                        treatment.reaches(unit.kind, *operand) && self.wanted.contains(v)
                     });
                     receives.extend(recipients.into_iter().map(|(_, v)| v));
                     plan.units.push(Planned { unit, treatment, rule, why });

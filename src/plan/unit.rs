@@ -24,6 +24,8 @@ pub struct Unit {
     pub output: Value,
     /// What kind of operation it is.
     pub kind: Kind,
+    /// The operand that is held constant, as if it were a weight: a gate.
+    pub held: Option<usize>,
     /// Its operator.
     pub operator: &'static dyn Operator,
 }
@@ -56,7 +58,30 @@ impl Unit {
             });
         };
         let output = Value { node: tail.last().copied().unwrap_or(node), slot: 0 };
-        Ok(Self { node, tail, group: None, output, kind: operator.kind(view)?, operator })
+        Ok(Self {
+            node,
+            tail,
+            group: None,
+            held: None,
+            output,
+            kind: operator.kind(view)?,
+            operator,
+        })
+    }
+
+    /// Holds the one operand of a product constant that is a gate, if the other is none: what adds up
+    /// terms then is a layer that has the gate for its weights, and what does not scales.
+    pub fn hold_gate(&mut self, graph: &Graph, gates: &BTreeSet<Value>) {
+        if self.kind != Kind::Product || self.group.is_some() {
+            return;
+        }
+        let recipients = self.recipients(graph);
+        let mut held = recipients.iter().filter(|(_, value)| gates.contains(value));
+        if let (2, Some(&(operand, _)), None) = (recipients.len(), held.next(), held.next()) {
+            let adds_up = self.operator.adds_up_terms(graph.node(self.node));
+            (self.held, self.kind) =
+                (Some(operand), if adds_up { Kind::Weighted } else { Kind::Affine });
+        }
     }
 
     /// Its nodes, in order.
@@ -76,7 +101,9 @@ impl Unit {
         let operands = view.inputs().into_iter().enumerate();
         operands
             .filter_map(|(i, v)| Some((i, v?)))
-            .filter(|&(i, v)| graph.is_active(v) && self.operator.flows(view, i))
+            .filter(|&(i, v)| {
+                graph.is_active(v) && self.operator.flows(view, i) && self.held != Some(i)
+            })
             .collect()
     }
 
@@ -165,7 +192,7 @@ impl Unit {
     pub fn is_active(&self, graph: &Graph, operand: usize) -> bool {
         match &self.group {
             Some(group) => group.operands.get(operand).is_some_and(|&v| graph.is_active(v)),
-            None => graph.node(self.node).is_active(operand),
+            None => self.held != Some(operand) && graph.node(self.node).is_active(operand),
         }
     }
 

@@ -1,5 +1,5 @@
-//! `abslrp-notebook` — layer-wise relevance propagation by absolute magnitude, as the notebook that the
-//! project comes from computes it; the default, also called `abslrp`.
+//! `abslrp-notebook` — layer-wise relevance propagation by absolute magnitude, letter by letter as the
+//! notebook computes it that the project comes from: for VGG16 and the like.
 //!
 //! For a unit `y = f(x; θ)` with relevance `R` at `y` and ε = 1e-9:
 //!
@@ -16,7 +16,8 @@
 //! `norms=twin` takes normalisations for layers with weights, as a framework that hooks every layer
 //! does: nothing is folded, and their scales and biases get an absolute twin.
 //!
-//! Where `y′` can be negative or vanish the rule is ill-conditioned: it divides by `y′`.
+//! Where `y′` can be negative or vanish, as behind signed activations, the rule is ill-conditioned, since it
+//! divides by `y′`: there, use `abslrp`.
 
 use super::{Branch, Modifier, Opt, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;
@@ -51,19 +52,21 @@ impl Rule for AbsLrpNotebook {
     }
 }
 
-/// The rule with this stabiliser.
-pub(super) fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool) -> Treatment {
+fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool) -> Treatment {
     let leaf = Ratio::of(Term::of(vec![Branch::PLAIN], stabiliser));
     let twin = Branch::of(Modifier::Identity, Modifier::Absolute);
     let weighted = || Ratio::of(Term::of(vec![Branch::PLAIN, twin.clone()], stabiliser));
     match kind {
         Kind::Weighted => Treatment::Ratio(weighted()),
         Kind::Normalisation if twin_norms => Treatment::Ratio(weighted()),
-        Kind::Activation | Kind::Sum | Kind::Max | Kind::Leaf | Kind::Softmax => {
-            Treatment::Ratio(leaf)
-        }
+        Kind::Activation
+        | Kind::Sum
+        | Kind::Max
+        | Kind::Leaf
+        | Kind::Softmax
+        | Kind::Resampling
+        | Kind::Quotient => Treatment::Ratio(leaf),
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
-        Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
         Kind::Normalisation | Kind::Affine => Treatment::Pass,
         Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
     }

@@ -37,17 +37,19 @@ impl Rule for AbsLrpOfficial {
         let term = Term::of(vec![Branch::PLAIN, twin], Stabiliser::OwnMagnitude(1e-9));
         let leaf = Ratio { normalised: true, ..Ratio::of(term) };
         match kind {
-            Kind::Weighted | Kind::Activation | Kind::Sum | Kind::Leaf | Kind::Product => {
-                Treatment::Ratio(leaf)
-            }
-            Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..leaf }),
+            Kind::Weighted
+            | Kind::Activation
+            | Kind::Sum
+            | Kind::Leaf
+            | Kind::Resampling
+            | Kind::Product
+            | Kind::Quotient => Treatment::Ratio(leaf),
             Kind::Max => {
                 let whole = Term::of(vec![Branch::PLAIN], Stabiliser::Whole);
                 Treatment::Ratio(Ratio { normalised: true, ..Ratio::of(whole) })
             }
             Kind::Normalisation | Kind::Softmax => Treatment::Unknown(
-                "statistics and denominators that abslrp-official holds constant (the rules abslrp-notebook and \
-                 abslrp-signed cross them)",
+                "statistics and denominators that abslrp-official holds constant (the rule abslrp crosses them)",
             ),
             Kind::Affine => Treatment::Pass,
             Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,

@@ -47,9 +47,6 @@ impl RuleOptions<'_> {
     }
 }
 
-/// Other names of rules: what an unqualified `abslrp` stands for.
-const ALIASES: &[(&str, &str)] = &[("abslrp", "abslrp-notebook")];
-
 /// A rule with its options: one that is known by name, or the caller's own.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -158,7 +155,6 @@ impl std::str::FromStr for Choice {
     /// Reads `NAME` or `NAME:key=value,key=value`; see [`Choice::of`].
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let (name, options) = text.split_once(':').unwrap_or((text, ""));
-        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
         match ALL.iter().find(|rule| rule.name() == name) {
             Some(rule) => Self::of(*rule, options),
             None => {
@@ -192,7 +188,7 @@ mod tests {
         for (text, written) in [
             ("epsilon", "epsilon"),
             ("epsilon:", "epsilon"),
-            ("abslrp", "abslrp-notebook"),
+            ("abslrp", "abslrp"),
             ("epsilon:epsilon=0.25", "epsilon:epsilon=2.5e-1"),
             ("epsilon:epsilon=0", "epsilon:epsilon=0e0"),
             // The last one of two counts, and the order is that of names.

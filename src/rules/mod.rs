@@ -8,9 +8,9 @@
 //! To add a rule: write its file and add its word to the list below. A program that needs a rule of its
 //! own implements [`Rule`] and passes it on with [`Choice::of`]; `examples/custom_rule.rs` does.
 
+mod abslrp;
 mod abslrp_notebook;
 mod abslrp_official;
-mod abslrp_signed;
 mod alpha_beta;
 mod choice;
 mod composite;
@@ -48,7 +48,7 @@ macro_rules! rules {
 }
 
 rules! {
-    abslrp_notebook abslrp_official abslrp_signed epsilon gamma alpha_beta zplus zbox wsquare flat pass norm
+    abslrp abslrp_notebook abslrp_official epsilon gamma alpha_beta zplus zbox wsquare flat pass norm
     zero gradient gradient_x_input excitation guided deconvolution
 }
 
@@ -75,6 +75,11 @@ pub trait Rule: Sync {
         true
     }
 
+    /// Whether a gate is held constant where it meets an activation that is none, which then takes all.
+    fn holds_gates(&self) -> bool {
+        false
+    }
+
     /// Whether what arrives at an input is multiplied by the input.
     fn times_input(&self) -> bool {
         false
@@ -98,6 +103,8 @@ pub enum Treatment {
     Adjoint,
     /// Its positive part moves by the adjoint of the unit.
     PositiveAdjoint,
+    /// It passes where the unit is open: nothing does where a rectifier gives 0.
+    PassOpen,
     /// Its positive part passes.
     PositivePass,
     /// It ends.
@@ -107,12 +114,13 @@ pub enum Treatment {
 }
 
 impl Treatment {
-    /// Whether it gives any relevance to an operand.
-    pub fn reaches(&self, operand: usize) -> bool {
+    /// Whether it gives any relevance to an operand of a unit of that kind. The denominator of a quotient
+    /// is a constant, but for a gradient.
+    pub fn reaches(&self, kind: Kind, operand: usize) -> bool {
         match self {
-            Self::Ratio(ratio) => !ratio.first_only || operand == 0,
             Self::Zero | Self::Unknown(_) => false,
-            _ => true,
+            Self::Adjoint | Self::PositiveAdjoint => true,
+            _ => kind != Kind::Quotient || operand == 0,
         }
     }
 
@@ -120,7 +128,7 @@ impl Treatment {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Ratio(_) => "ratio",
-            Self::Pass => "pass",
+            Self::Pass | Self::PassOpen => "pass",
             Self::Adjoint => "adjoint",
             Self::PositiveAdjoint => "positive adjoint",
             Self::PositivePass => "positive pass",
@@ -148,13 +156,16 @@ const STABILISER: f64 = 1e-6;
 /// winner, and other functions without weights move it by their gradient.
 pub fn unweighted(kind: Kind) -> Treatment {
     match kind {
-        Kind::Sum | Kind::Weighted => Treatment::Ratio(Ratio::plain(STABILISER)),
+        Kind::Sum | Kind::Weighted | Kind::Quotient => Treatment::Ratio(Ratio::plain(STABILISER)),
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..Ratio::plain(STABILISER) }),
-        Kind::Quotient => Treatment::Ratio(Ratio { first_only: true, ..Ratio::plain(STABILISER) }),
         Kind::Activation | Kind::Normalisation | Kind::Affine => Treatment::Pass,
-        Kind::Max | Kind::Leaf | Kind::Softmax | Kind::Movement | Kind::Embedding | Kind::Stop => {
-            Treatment::Adjoint
-        }
+        Kind::Max
+        | Kind::Leaf
+        | Kind::Softmax
+        | Kind::Movement
+        | Kind::Resampling
+        | Kind::Embedding
+        | Kind::Stop => Treatment::Adjoint,
     }
 }
 

@@ -11,8 +11,6 @@ pub struct Ratio {
     pub terms: Vec<Term>,
     /// The part of the relevance that each operand gets.
     pub share: f64,
-    /// Whether only the first operand gets any.
-    pub first_only: bool,
     /// Whether what an operand gets is scaled to Σ |R| = 1 per sample.
     pub normalised: bool,
 }
@@ -25,7 +23,7 @@ impl Ratio {
 
     /// A single term.
     pub fn of(term: Term) -> Self {
-        Self { terms: vec![term], share: 1.0, first_only: false, normalised: false }
+        Self { terms: vec![term], share: 1.0, normalised: false }
     }
 }
 
@@ -115,6 +113,9 @@ pub enum Modifier {
     Positive,
     /// min(v, 0)
     Negative,
+    /// max(−v, 0), the negative part without its sign: where both factors of a product lose it, the
+    /// product is the same.
+    NegativeMagnitude,
     /// 1
     One,
     /// v²
@@ -139,6 +140,8 @@ pub enum Stabiliser {
     Signed(f64),
     /// `R / (|y| + ε)`, with the unit's own result for `z`.
     OwnMagnitude(f64),
+    /// `R · sign(y) / (Σ_i |x_i ∂y/∂x_i| + ε)`: by the magnitudes of contributions of either sign.
+    Magnitudes(f64),
     /// `R`, undivided.
     Whole,
 }
@@ -148,11 +151,16 @@ pub type Rewrite = fn(Ratio, Known) -> Ratio;
 
 /// What is known of a unit that a rule is emitted for.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Known {
     /// Its kind.
     pub kind: Kind,
     /// Whether it is a product with weights, which has a bias.
     pub linear: bool,
+    /// Whether its result cannot be negative where no activation is.
+    pub keeps_sign: bool,
     /// Whether none of its activations can be negative.
     pub non_negative: bool,
+    /// Whether none of its weights can be.
+    pub non_negative_weights: bool,
 }

@@ -16,6 +16,7 @@ impl Modifier {
             Self::Absolute => v.abs(),
             Self::Positive => v.relu(),
             Self::Negative => -(-v).relu(),
+            Self::NegativeMagnitude => (-v).relu(),
             Self::One => v.emitter().scalar(elem, 1.0).expand_like(v),
             Self::Square => v * v,
             Self::MorePositive(gamma) => v + v.relu() * *gamma,
@@ -60,6 +61,16 @@ impl Stabiliser {
         // Where z can vanish, what is divided by it multiplies from layer to layer, and would
         // overflow.
         if self.is_signed(z) { s.saturate(SATURATION) } else { s }
+    }
+
+    /// `R · sign(y)` divided by the magnitudes of what makes up `y`. Where `R` has a factor `y`, that is
+    /// `|y|`, and the quotient of the two is at most 1.
+    pub fn divide_by_magnitudes<'e>(self, r: Relevance<'e>, y: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+        match r.per(y) {
+            Some(per) => per * self.over(if y.is_non_negative() { y } else { y.abs() }, z),
+            None if y.is_non_negative() => self.over(r.value(), z),
+            None => self.over(r.value() * y.sign(), z),
+        }
     }
 
     /// `z ⊙` [`Stabiliser::divide`]: where the sign is a factor, `z · sign(z) = |z|`.
@@ -113,7 +124,9 @@ impl Stabiliser {
                 }
                 numerator / d.where_or(d.cast(DataType::Bool), f64::from(f32::MAX))
             }
-            Self::Over(epsilon) => numerator / if epsilon > 0.0 { z + epsilon } else { z },
+            Self::Over(epsilon) | Self::Magnitudes(epsilon) => {
+                numerator / if epsilon > 0.0 { z + epsilon } else { z }
+            }
             // LRP-0: where the result vanishes there is nothing to share.
             Self::Signed(0.0) => {
                 numerator / z.where_or(z.cast(DataType::Bool), f64::from(f32::MAX))

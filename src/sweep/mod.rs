@@ -14,7 +14,7 @@ pub use start::Start;
 
 use crate::{
     error::{Error, Problem},
-    ir::{self, Call, Dim, Emitter, Expr, Graph, Kind, Value},
+    ir::{self, Call, Dim, Emitter, Euler, Expr, Graph, Kind, Role, Sign, Value},
     options::Options,
     plan::{Accepted, Planned, Unit},
     rules::{Known, Rewrite, Treatment},
@@ -94,7 +94,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         results: &[Option<Relevance<'e>>],
     ) -> Result<Crossed<'e>, ir::Error> {
         let wanted = |(operand, value): &(usize, Value)| {
-            treatment.reaches(*operand) && self.sweep.plan.receives.contains(value)
+            treatment.reaches(self.unit.kind, *operand) && self.sweep.plan.receives.contains(value)
         };
         let recipients: Vec<_> =
             self.unit.recipients(self.graph).into_iter().filter(wanted).collect();
@@ -104,29 +104,31 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let (mut shares, mut kept) = (Vec::new(), None);
         match (treatment, r) {
             (Treatment::Ratio(ratio), Some(r)) => {
-                // Branches modify every activation, those that get nothing too.
-                let non_negative = (0..call.arity())
-                    .filter(|&operand| self.unit.is_active(self.graph, operand))
-                    .all(|operand| call.raw(operand).is_ok_and(Expr::is_non_negative));
-                let linear = self.unit.operator.linear().is_some();
-                let known = Known { kind: self.unit.kind, linear, non_negative };
+                let known = self.known(&call);
                 let rewrites = self.sweep.rewrites.iter();
                 let ratio = rewrites.fold(ratio.clone(), |ratio, rewrite| rewrite(ratio, known));
                 (shares, kept) = self.ratio(&ratio, &call, &recipients, r)?;
             }
-            (Treatment::Pass | Treatment::PositivePass, Some(r)) => {
+            (Treatment::Pass | Treatment::PassOpen | Treatment::PositivePass, Some(r)) => {
                 let r = match treatment {
-                    Treatment::Pass => r,
-                    _ => Relevance::whole(r.value().relu()),
+                    Treatment::PositivePass => Relevance::whole(r.value().relu()),
+                    Treatment::PassOpen => self.open(&call, r),
+                    _ => r,
                 };
                 for (operand, value) in recipients {
                     shares.push((value, self.pass(&call, operand, r)?));
                 }
             }
             _ => {
+                // What is the same elsewhere: data that moved, and the largest among others.
                 let moves = *treatment == Treatment::Adjoint
-                    && self.unit.kind == Kind::Movement
-                    && self.unit.operator.copies(self.graph.node(self.unit.node));
+                    && match self.unit.kind {
+                        Kind::Max | Kind::Resampling => true,
+                        Kind::Movement => {
+                            self.unit.operator.copies(self.graph.node(self.unit.node))
+                        }
+                        _ => false,
+                    };
                 let cofactors = if moves { self.cofactors(results) } else { None };
                 let values = |r: Relevance<'e>| match treatment {
                     Treatment::PositiveAdjoint => r.value().relu(),
@@ -146,6 +148,34 @@ impl<'s, 'e> Crossing<'s, 'e> {
             }
         }
         Ok(Crossed { received, shares, kept })
+    }
+
+    /// What is known of the unit. Branches modify every activation, those that get nothing too.
+    fn known(&self, call: &Call<'s, 'e>) -> Known {
+        let Unit { node, kind, operator, .. } = *self.unit;
+        let is_non_negative = |operand: usize| call.raw(operand).is_ok_and(Expr::is_non_negative);
+        let role = |operand: &usize| self.unit.role(self.graph, *operand);
+        let mut active = (0..call.arity()).filter(|&i| self.unit.is_active(self.graph, i));
+        let mut weights = (0..call.arity()).filter(|i| role(i) == Some(Role::Weight));
+        Known {
+            kind,
+            linear: operator.linear().is_some(),
+            keeps_sign: operator.sign(self.graph.node(node)) != Sign::Any,
+            non_negative: active.all(is_non_negative),
+            non_negative_weights: weights.all(is_non_negative),
+        }
+    }
+
+    /// What of a relevance passes a function of each element. One that is homogeneous and never negative
+    /// is a rectifier: where it gives 0 it is shut. Relevance with the result for a factor is 0 there
+    /// already.
+    fn open(&self, call: &Call<'s, 'e>, r: Relevance<'e>) -> Relevance<'e> {
+        let y = call.y();
+        let rectifies = self.unit.euler(self.graph) == Some(Euler::of(1.0));
+        if !rectifies || !self.graph.facts(self.unit.output).non_negative || r.per(y).is_some() {
+            return r;
+        }
+        r.with(r.per * y.is_above(0.0))
     }
 
     /// The second factors of relevances whose first ones are the results themselves. What is the same

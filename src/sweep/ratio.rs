@@ -39,8 +39,14 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let branches = self.branches(call, term)?;
             let z = self.denominator(term, call, &branches)?;
             let s = self.quotient(term, call, r, z);
-            if let Some(z) = z {
-                kept = Some(kept.map_or(s * z, |kept| kept + s * z));
+            // Contributions add up to what is divided by, or, where that is their magnitudes, to the
+            // result.
+            let sum = match term.stabiliser {
+                Stabiliser::Magnitudes(_) => Some(call.y()),
+                _ => z,
+            };
+            if let Some(sum) = sum {
+                kept = Some(kept.map_or(s * sum, |kept| kept + s * sum));
             }
             for (&(operand, _), parts) in recipients.iter().zip(&mut gradients) {
                 add_gradients(parts, operand, &branches, s)?;
@@ -66,25 +72,29 @@ impl<'s, 'e> Crossing<'s, 'e> {
         branches: &[(&Branch, Call<'s, 'e>)],
     ) -> Result<Option<Expr<'e>>, Error> {
         let counted = match term.stabiliser {
+            Stabiliser::Magnitudes(_) => return Ok(Some(call.magnitudes()?.named("z"))),
             Stabiliser::Whole => 0,
             // The unit's own result comes first, and is all that counts.
             Stabiliser::OwnMagnitude(_) => 1,
             _ => branches.len(),
         };
-        let mut z: Option<Expr<'e>> = None;
+        let (mut z, mut with_layer) = (None::<Expr<'e>>, false);
         for (branch, modified) in branches.iter().take(counted) {
             let plain = **branch == Branch::PLAIN;
-            let y = match plain && self.unit.is_literal(self.graph) {
+            let is_layer = plain && self.unit.is_literal(self.graph);
+            let y = match is_layer {
                 true => call.y(),
                 false => modified.forward()?.named(if plain { "layer" } else { "twin" }),
             };
+            with_layer |= is_layer;
             z = Some(match (z, branch.negative) {
                 (None, false) => y,
                 (None, true) => -y,
                 // A sum, written so that no runtime fuses it with the twin: a convolution that
                 // starts from the layer's result rounds otherwise than the layer did, and the
                 // two would not cancel.
-                (Some(z), false) => (z - -y).named("z"),
+                (Some(z), false) if with_layer => (z - -y).named("z"),
+                (Some(z), false) => (z + y).named("z"),
                 (Some(z), true) => (z - y).named("z"),
             });
         }
@@ -108,6 +118,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let s = z.map_or_else(
             || r.value(),
             |z| {
+                if let Stabiliser::Magnitudes(_) = stabiliser {
+                    return stabiliser.divide_by_magnitudes(r, call.y(), z);
+                }
                 let without_division =
                     stabiliser.cofactor(r, z).or_else(|| self.rectified(stabiliser, r, z));
                 without_division.unwrap_or_else(|| stabiliser.divide(r, z))
@@ -152,7 +165,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let (Some(euler), [term]) = (self.unit.euler(self.graph), ratio.terms.as_slice()) else {
             return Ok(None);
         };
-        if term.branches != [Branch::PLAIN] || term.stabiliser == Stabiliser::Whole {
+        let divides_by_result =
+            !matches!(term.stabiliser, Stabiliser::Whole | Stabiliser::Magnitudes(_));
+        if term.branches != [Branch::PLAIN] || !divides_by_result {
             return Ok(None);
         }
         let y = call.y();

@@ -122,7 +122,7 @@ fn levels_mean_the_same_and_follow_the_samples(path: &Path) {
 fn every_rule_crosses_every_operator(path: &Path) {
     let model = Model::open(path).unwrap();
     let x = normal(&shape(path), 7);
-    for rule in rules::ALL.iter().map(|rule| rule.name()).chain(["abslrp:norms=twin"]) {
+    for rule in rules::ALL.iter().map(|rule| rule.name()).chain(["abslrp-notebook:norms=twin"]) {
         let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
         let directory = tempfile::tempdir().unwrap();
         let rule = text.parse().unwrap();

@@ -78,7 +78,7 @@ fn exporters_agree_on_normalisations_as_layers() {
     let mut models = models("exporters");
     models.retain(|path| stem(path).contains("unfolded"));
     assert!(models.len() >= 5);
-    let rule = "abslrp:norms=twin".parse().unwrap();
+    let rule = "abslrp-notebook:norms=twin".parse().unwrap();
     agree(&models, &Options { rule, ..Options::default() });
 }
 

@@ -19,8 +19,8 @@ pub fn trials() -> Vec<Trial> {
 
 /// Every pass, and a model in which it has something to do.
 const EXAMPLES: [(&str, &str); 15] = [
-    ("idle-branches", "lenet.legacy17"),
     ("twin-folding", "forms/gemm.op17"),
+    ("idle-branches", "lenet.legacy17"),
     ("idle-signs", "lenet.legacy17"),
     ("epsilon-in-bias", "lenet.legacy17"),
     ("cofactors", "lenet.legacy17"),
@@ -48,7 +48,10 @@ pub fn files() -> Vec<String> {
 
 /// The options without a pass, and with it, under which it has something to do.
 fn options(pass: &str) -> [Options; 2] {
-    let rule = if pass == "idle-branches" { "zplus" } else { "abslrp" };
+    let rule = match pass {
+        "idle-branches" => "zplus",
+        _ => "abslrp-notebook",
+    };
     let target = if pass == "common-subexpressions" { "0,1" } else { "all" };
     let with = Options {
         rule: rule.parse().unwrap(),

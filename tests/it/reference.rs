@@ -9,7 +9,7 @@ use ndarray::ArrayD;
 
 use crate::common::{
     Array, DataType, LEVELS, Model, ModelProto, Options, TensorProto, compile, distance, explain,
-    feed, fixture, golden, input, python_packages, run, runner, trials, type_proto,
+    feed, fixture, golden, input, notebook, python_packages, run, runner, trials, type_proto,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -56,7 +56,7 @@ fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
         for level in LEVELS {
             let path = directory.path().join(format!("{name}{level}.onnx"));
             let model = converted(name, DataType::Double);
-            write_explained(&model, &Options { level, ..Options::default() }, &path);
+            write_explained(&model, &Options { level, ..notebook() }, &path);
             let x = Array::Float64(input(name).mapv(f64::from));
             x.write(&path.with_extension("x.npy")).unwrap();
         }
@@ -87,7 +87,7 @@ fn float16_is_explained_in_float32() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("half.onnx");
         let model = converted("digits", DataType::Float16);
-        write_explained(&model, &Options { level, ..Options::default() }, &path);
+        write_explained(&model, &Options { level, ..notebook() }, &path);
         let x: ArrayD<f16> = input("digits").mapv(f16::from_f32);
         let feeds = vec![("x".to_string(), Array::Float16(x))];
         let outputs = runner(&path, true).run(&feeds).unwrap();

@@ -28,7 +28,7 @@ fn refusal(form: &str, change: impl Fn(&mut NodeProto), constants: Vec<TensorPro
     change(graph.node.iter_mut().find(|node| !before.contains(&node.op_type())).unwrap());
     graph.initializer.extend(constants);
     let model = Model::decode(proto.encode_to_vec().into(), &path).unwrap();
-    let error = explain(&model, &Options::default()).err().expect(form);
+    let error = explain(&model, &Options::default()).expect_err(form);
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

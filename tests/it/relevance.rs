@@ -5,7 +5,7 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use crate::common::{
     Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden, input,
-    run, trial, trials,
+    notebook, run, trial, trials,
 };
 
 /// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
@@ -53,7 +53,7 @@ fn the_notebook_is_followed(name: &str, exporter: &str) {
     for (case, target) in
         [("rel.all", Target::All), ("rel.argmax", Target::Argmax), ("rel.class1", Target::Index(1))]
     {
-        check(name, exporter, &Options { target, ..Options::default() }, case);
+        check(name, exporter, &Options { target, ..notebook() }, case);
     }
 }
 
@@ -72,7 +72,7 @@ fn epsilon_and_gradient_are_rules_too() {
 
 fn a_target_input_asks_for_any_class() {
     let directory = tempfile::tempdir().unwrap();
-    let options = Options { target: Target::Input, ..Options::default() };
+    let options = Options { target: Target::Input, ..notebook() };
     let explained = compile(&fixture("vgg.legacy17.onnx"), &options, directory.path());
     let mut feeds = feed("x", &input("vgg"));
     let classes: Vec<i64> = vec![1, 1];
@@ -102,7 +102,7 @@ fn the_start_scales_relevance() {
     for (init, factor) in
         [(Init::One, (|y| 1.0 / y) as fn(f64) -> f64), (Init::Abs, |y| y.signum())]
     {
-        let options = Options { target: Target::Index(1), init, ..Options::default() };
+        let options = Options { target: Target::Index(1), init, ..notebook() };
         let explained = compile(&fixture("vgg.dynamo20.onnx"), &options, directory.path());
         let got = run(&explained, false, &feed("x", &input("vgg")), "x_relevance");
         let mut want = want.clone();
@@ -119,7 +119,7 @@ fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
     let path = fixture("digits.legacy17.onnx");
     let names = ["/3/Relu_output_0", "/4/MaxPool_output_0"];
     let relevance_of = names.map(String::from).to_vec();
-    let options = Options { relevance_of, ..Options::default() };
+    let options = Options { relevance_of, ..notebook() };
     let explained = compile(&path, &options, directory.path());
     let feeds = feed("x", &input("digits"));
     let [before, after] =
@@ -130,7 +130,7 @@ fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
 fn dead_units_give_finite_relevance(name: &str) {
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { level, ..Options::default() };
+        let options = Options { level, ..notebook() };
         let path = fixture(&format!("{name}.legacy17.onnx"));
         let explained = compile(&path, &options, directory.path());
         for value in [0.0, -0.0, 1.0, -1.0, 1e-40, 1e4] {
@@ -145,7 +145,7 @@ fn at_the_pole_of_the_formula_nothing_is_amplified() {
     // The largest of numbers that are all −ε is −ε, where y′ + ε vanishes.
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { level, ..Options::default() };
+        let options = Options { level, ..notebook() };
         let path = fixture("forms/global_max_pool.op17.onnx");
         let explained = compile(&path, &options, directory.path());
         let x = ArrayD::from_elem(vec![1, 3, 4, 5], -1e-9f32);

@@ -28,10 +28,10 @@ const RULES: &[(&str, ByHand)] = &[
         let over = |r: f64, z: f64, _| r * z.signum() / (z + 1e-9);
         layer.share(|x, w, _| x * w + x * w.abs(), |b, _| b + b.abs(), over)
     }),
-    // The same, but for s = R / (y′ + ε · sign(y′)).
-    ("abslrp-signed", |layer| {
-        let over = |r, z, _| r / stabilised(z, 1e-9);
-        layer.share(|x, w, _| x * w + x * w.abs(), |b, _| b + b.abs(), over)
+    // s = R / (y′ + ε), with y′ = f(x; W, b) + f(|x|; |W|, |b|): by positive contributions.
+    ("abslrp", |layer| {
+        let contribution = |x: f64, w: f64, _| x * w + (x * w).abs();
+        layer.share(contribution, |b, _| b + b.abs(), |r, z, _| r / (z + 1e-9))
     }),
     // s = R / (|y| + ε), shared by f(x; W, b) + f(|x|; |W|, |b|), and scaled to Σ |R| = 1. From 1 for the
     // largest class, less the same from 1 for the other, over the largest magnitude.

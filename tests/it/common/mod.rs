@@ -39,6 +39,11 @@ pub use trial::{each, each_model, trial};
 
 pub const LEVELS: [Level; 2] = [Level::O0, Level::O2];
 
+/// The rule of the notebook, which the goldens of `fixtures/make.py` follow.
+pub fn notebook() -> Options {
+    Options { rule: "abslrp-notebook".parse().unwrap(), ..Options::default() }
+}
+
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }

@@ -79,7 +79,6 @@ use std::collections::BTreeMap;
 pub use back::{Record, source_of};
 pub use compile::{Explanation, Summary, compile};
 pub use error::{Error, Hint, Problem};
-pub use front::FUSED;
 pub use inspect::{Cost, InspectedUnit, Inspection, inspect};
 pub use options::Options;
 pub use parse::ParseError;
@@ -94,6 +93,11 @@ pub fn print(model: &onnx::Model) -> String {
 /// The names of the operators that are known, with the operator set since which each is.
 pub fn operators() -> BTreeMap<&'static str, i64> {
     ops::REGISTRY.table()
+}
+
+/// The names of the operators that are known in other domains than `ai.onnx`.
+pub fn contrib_operators() -> Vec<&'static str> {
+    front::contrib::names()
 }
 
 /// The names of the passes that options ask for, in order.

@@ -5,11 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
 };
 
-use petgraph::graph::DiGraph;
-
 use super::{
     Error,
-    inline::{Scope, refuse},
+    functions::{Scope, refuse},
 };
 use crate::{
     ir::{self, Dim, Facts, Graph, NodeIndex, Origin, Registry, Type, Value},
@@ -24,18 +22,10 @@ use crate::{
 
 /// The graph of a model, with everything inferred that can be.
 pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Error> {
-    let graph = Graph {
-        operators,
-        source: model.proto().clone(),
-        external: model.external().clone(),
-        opset: model.opset(),
-        dag: DiGraph::new(),
-        names: BTreeMap::new(),
-        symbols: Vec::new(),
-        canonical: BTreeMap::new(),
-    };
+    let graph =
+        Graph::new(operators, model.proto().clone(), model.external().clone(), model.opset());
     let (symbols, declared) = (BTreeMap::new(), BTreeMap::new());
-    let mut import = Import { graph, symbols, declared, budget: BODIES };
+    let mut import = Import { graph, symbols, declared, budget: BODIES, refusal: None };
     import.run(model.graph())?;
     Ok(import.graph)
 }
@@ -48,6 +38,8 @@ pub(super) struct Import<'m> {
     declared: BTreeMap<&'m str, Type>,
     /// How many nodes of bodies may still be appended.
     pub(super) budget: usize,
+    /// Why the call in hand has no body.
+    pub(super) refusal: Option<ir::Error>,
 }
 
 /// How many nodes bodies may come to: functions that call functions multiply.
@@ -166,6 +158,7 @@ impl<'m> Import<'m> {
         let body = self.inline(proto, &inputs, label, &Scope::default(), 0)?;
         let outputs = proto.output.iter().map(String::as_str);
         let node = self.add(Origin::Source(index), &inputs, &captured, outputs)?;
+        self.graph.dag[node].refusal = self.refusal.take().map(Box::new);
         match body {
             Some(results) => self.adopt(node, &results),
             None => {

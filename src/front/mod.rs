@@ -1,11 +1,9 @@
 //! From messages to a graph: names become edges, and bodies stand before their calls.
 
+pub mod contrib;
 mod error;
-pub mod fused;
+mod functions;
 mod import;
-mod inline;
 
 pub use error::Error;
-pub use fused::NAMES as FUSED;
 pub use import::import;
-pub use inline::Body;

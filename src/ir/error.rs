@@ -59,3 +59,10 @@ pub enum Error {
         what: String,
     },
 }
+
+impl Error {
+    /// Whether the model is wrong, and not merely more than is known or can be written.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Attribute { .. } | Self::Operand { .. } | Self::Shapes { .. })
+    }
+}

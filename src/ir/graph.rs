@@ -29,6 +29,25 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// A graph of that source with nothing in it.
+    pub(crate) fn new(
+        operators: &'static Registry,
+        source: Arc<ModelProto>,
+        external: External,
+        opset: i64,
+    ) -> Self {
+        Self {
+            operators,
+            source,
+            external,
+            opset,
+            dag: DiGraph::new(),
+            names: BTreeMap::new(),
+            symbols: Vec::new(),
+            canonical: BTreeMap::new(),
+        }
+    }
+
     /// The imported version of `ai.onnx`.
     pub fn opset(&self) -> i64 {
         self.opset
@@ -239,6 +258,11 @@ impl Graph {
         self.dag[node].operator
     }
 
+    /// Why relevance cannot cross a node of which the compiler has no operator, or no body.
+    pub fn refusal(&self, node: NodeIndex) -> Option<&Error> {
+        self.dag[node].refusal.as_deref()
+    }
+
     fn resolve(&self, origin: &Origin) -> Option<&'static dyn Operator> {
         match origin {
             Origin::Source(i) => {
@@ -262,7 +286,7 @@ impl Graph {
     ) -> NodeIndex {
         let arity = inputs.len() as u32;
         let operator = self.resolve(&origin);
-        let node = self.dag.add_node(Node { origin, operator, arity, outputs });
+        let node = self.dag.add_node(Node { origin, operator, refusal: None, arity, outputs });
         let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
         let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));
         for (to, value) in operands.chain(captured) {

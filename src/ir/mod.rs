@@ -11,6 +11,7 @@
 //! What an operator has to say for that is the trait [`Operator`].
 
 mod array;
+mod attributes;
 pub mod build;
 mod call;
 mod error;
@@ -24,6 +25,7 @@ mod rebuild;
 mod types;
 
 pub use array::Array;
+pub use attributes::Attributes;
 pub use build::{Emitter, Expr, Lowering};
 pub use call::{Call, Group};
 pub use error::Error;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Array, Dim, NodeIndex, Operator, Type};
+use super::{Array, Dim, Error, NodeIndex, Operator, Type};
 use crate::onnx::schema::{AttributeProto, TensorProto};
 
 /// An output of a node.
@@ -61,6 +61,8 @@ pub struct Emitted {
 pub(crate) struct Node {
     pub(crate) origin: Origin,
     pub(crate) operator: Option<&'static dyn Operator>,
+    /// Why a call has no body.
+    pub(crate) refusal: Option<Box<Error>>,
     /// Declared inputs, empty ones included; edges beyond are captured by subgraphs.
     pub(crate) arity: u32,
     pub(crate) outputs: Vec<Facts>,

@@ -1,9 +1,11 @@
 //! A node as its operator sees it.
 
-use super::{Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value, broadcast};
+use super::{
+    Attributes, Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value, broadcast,
+};
 use crate::onnx::{
     DataType,
-    schema::{AttributeProto, NodeProto, attribute_proto::AttributeType},
+    schema::{AttributeProto, NodeProto},
 };
 
 /// A node seen as a call: operator, operands, attributes, and what is known of them. Accessors
@@ -44,10 +46,8 @@ impl<'g> NodeRef<'g> {
 
     /// The operator's name with its domain, for messages.
     pub fn operator_name(self) -> String {
-        match self.domain() {
-            "" => self.op_type().to_string(),
-            domain => format!("{domain}.{}", self.op_type()),
-        }
+        let proto = self.graph.proto(self.node);
+        proto.map_or_else(|| self.op_type().to_string(), NodeProto::operator_name)
     }
 
     /// What the compiler knows of the operator.
@@ -62,7 +62,7 @@ impl<'g> NodeRef<'g> {
 
     /// The attribute of that name.
     pub fn attribute(self, name: &str) -> Option<&'g AttributeProto> {
-        self.attributes().iter().find(|a| a.name() == name)
+        Attributes(self.attributes()).get(name)
     }
 
     /// All attributes.
@@ -73,34 +73,19 @@ impl<'g> NodeRef<'g> {
         }
     }
 
-    fn typed(self, name: &str, wanted: AttributeType) -> Result<Option<&'g AttributeProto>, Error> {
-        let Some(attribute) = self.attribute(name) else { return Ok(None) };
-        match attribute.r#type() {
-            // Files of IR version 1 leave the type out.
-            AttributeType::Undefined => Ok(Some(attribute)),
-            found if found == wanted => Ok(Some(attribute)),
-            found => Err(Error::Attribute {
-                name: name.to_string(),
-                what: format!("is {}, not {}", found.as_str_name(), wanted.as_str_name()),
-            }),
-        }
-    }
-
     /// An integer attribute, or its default.
     pub fn int(self, name: &str, default: i64) -> Result<i64, Error> {
-        Ok(self.typed(name, AttributeType::Int)?.map_or(default, |a| a.i()))
+        Ok(Attributes(self.attributes()).int(name)?.unwrap_or(default))
     }
 
     /// A float attribute, or its default.
     pub fn float(self, name: &str, default: f32) -> Result<f64, Error> {
-        Ok(self.typed(name, AttributeType::Float)?.map_or(default, |a| a.f()).into())
+        Ok(Attributes(self.attributes()).float(name)?.unwrap_or(default).into())
     }
 
     /// A string attribute, or its default.
     pub fn string(self, name: &str, default: &'static str) -> Result<&'g str, Error> {
-        let Some(attribute) = self.typed(name, AttributeType::String)? else { return Ok(default) };
-        std::str::from_utf8(attribute.s())
-            .map_err(|_| Error::Attribute { name: name.to_string(), what: "is no text".into() })
+        Ok(Attributes(self.attributes()).string(name)?.unwrap_or(default))
     }
 
     /// A string attribute that is one of these, the first by default.
@@ -146,7 +131,7 @@ impl<'g> NodeRef<'g> {
 
     /// A list of integers, if the attribute is there.
     pub fn ints(self, name: &str) -> Result<Option<&'g [i64]>, Error> {
-        Ok(self.typed(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
+        Attributes(self.attributes()).ints(name)
     }
 
     /// An operand, if it is given.

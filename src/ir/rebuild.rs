@@ -2,10 +2,7 @@
 
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
-use super::{
-    Graph, NodeIndex, Origin, Value,
-    node::{Node, Slots},
-};
+use super::{Graph, NodeIndex, Origin, Value, node::Slots};
 use crate::onnx::schema::TensorProto;
 
 /// What becomes of a node that the compiler added.
@@ -50,7 +47,7 @@ impl Graph {
                 Verdict::Constant(tensor) => {
                     let outputs = self.dag[node].outputs.clone();
                     let origin = Origin::NewConstant(tensor);
-                    fresh.dag.add_node(Node { origin, operator: None, arity: 0, outputs });
+                    fresh.append(origin, &[], &[], outputs);
                 }
                 Verdict::Keep => {
                     fresh.dag.add_node(self.dag[node].clone());

@@ -47,6 +47,14 @@ impl schema::NodeProto {
             domain => domain,
         }
     }
+
+    /// The operator's name with its domain, for messages.
+    pub fn operator_name(&self) -> String {
+        match self.plain_domain() {
+            "" => self.op_type().to_string(),
+            domain => format!("{domain}.{}", self.op_type()),
+        }
+    }
 }
 
 /// What can be wrong with a file.

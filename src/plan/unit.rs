@@ -52,6 +52,9 @@ impl Unit {
 
     fn new(graph: &Graph, node: NodeIndex, tail: Vec<NodeIndex>) -> Result<Self, Error> {
         let view = graph.node(node);
+        if let Some(refusal) = graph.refusal(node) {
+            return Err(refusal.clone());
+        }
         let Some(operator) = view.operator() else {
             return Err(Error::Unsupported {
                 what: format!("the operator {}", view.operator_name()),

@@ -17,7 +17,11 @@ mod layout;
 mod math;
 mod reduce;
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{
+    cell::{Ref, RefCell},
+    collections::BTreeMap,
+    sync::Arc,
+};
 
 pub use expr::Expr;
 
@@ -66,14 +70,24 @@ impl Emitter {
 
     /// A builder behind `source` that writes in a lowering.
     pub fn with(source: &Graph, lowering: Lowering) -> Self {
+        Self { lowering, ..Self::onto(source.clone()) }
+    }
+
+    /// A builder that appends to a graph itself.
+    pub(crate) fn onto(graph: Graph) -> Self {
         Self {
-            lowering,
-            graph: RefCell::new(source.clone()),
+            lowering: Lowering::default(),
+            graph: RefCell::new(graph),
             scope: RefCell::new(Arc::from("")),
             constants: RefCell::default(),
             real: RefCell::default(),
             error: RefCell::default(),
         }
+    }
+
+    /// The graph under construction.
+    pub(crate) fn graph(&self) -> Ref<'_, Graph> {
+        self.graph.borrow()
     }
 
     /// The graph with all that was appended.
@@ -108,7 +122,8 @@ impl Emitter {
         self.expr(value)
     }
 
-    pub(super) fn expr(&self, value: Value) -> Expr<'_> {
+    /// A handle on a value as it is.
+    pub(crate) fn expr(&self, value: Value) -> Expr<'_> {
         Expr { emitter: self, value }
     }
 
@@ -165,12 +180,7 @@ impl Emitter {
             return self.expr(value);
         }
         let mut graph = self.graph.borrow_mut();
-        let mut facts = Facts::named("");
-        facts.ty = Type::new(
-            DataType::try_from(tensor.data_type()).unwrap_or_default(),
-            tensor.dims.iter().map(|&d| Dim::Known(d)).collect(),
-        );
-        facts.contents = graph.small(&tensor);
+        let facts = graph.constant_facts(&tensor);
         let node = graph.append(Origin::NewConstant(Box::new(tensor)), &[], &[], vec![facts]);
         let value = Value { node, slot: 0 };
         self.constants.borrow_mut().insert(key, value);

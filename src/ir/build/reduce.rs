@@ -42,6 +42,11 @@ impl Expr<'_> {
         self.reduce("ReduceMax", axes)
     }
 
+    /// The mean over `axes`, which stay as axes of size 1.
+    pub fn mean(self, axes: &[usize]) -> Self {
+        self.reduce("ReduceMean", axes)
+    }
+
     fn reduce(self, op_type: &'static str, axes: &[usize]) -> Self {
         let axes: Vec<_> = axes.iter().map(|&axis| axis as i64).collect();
         if self.emitter.opset() < 18 {

@@ -1,29 +1,34 @@
-//! Bodies: what a model-local function, a fused operator or a chosen branch computes, node by node.
+//! Bodies: what a call of a model-local function, an `If` with a known condition or a contrib operator
+//! computes, node by node.
 //!
-//! A body is computed again beside the call, so that relevance can cross it; results that the call
-//! gives are read from the call, and a body that nothing needs is not written.
+//! A body is appended before its call, so that relevance can cross it. The outputs of the call have
+//! the same values and are computed anyway: they are read in place of the body's, and what nothing
+//! needs of the body is not written.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
-use super::{Error, import::Import};
-use crate::onnx::attribute::int;
+use super::{
+    Error,
+    contrib::{self, Contrib},
+    import::Import,
+};
 use crate::{
-    ir::{self, Emitted, Facts, Graph, NodeIndex, Origin, Type, Value},
+    ir::{self, Emitted, Emitter, Facts, Graph, NodeIndex, Origin, Type, Value},
     onnx::schema::{AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto},
 };
 
-/// What a call computes, over names of its own.
-pub struct Body {
+/// What a function or a branch computes, over names of its own.
+struct Body {
     /// The names that the call's operands have in it.
-    pub inputs: Vec<String>,
+    inputs: Vec<String>,
     /// The names of its results.
-    pub outputs: Vec<String>,
+    outputs: Vec<String>,
     /// Its nodes, in order of execution.
-    pub nodes: Vec<NodeProto>,
+    nodes: Vec<NodeProto>,
     /// Its constants.
-    pub constants: Vec<TensorProto>,
+    constants: Vec<TensorProto>,
     /// Whether it sees the names around the call, as a branch does.
-    pub open: bool,
+    open: bool,
 }
 
 /// How deep bodies may call each other: no exporter comes near, and a circle has to end.
@@ -56,7 +61,7 @@ struct Undefined;
 
 impl Import<'_> {
     /// Appends the body of a call, and returns its results. `None` where there is no body, or one
-    /// with a node that is not known.
+    /// with a node that is not known: [`Import::refusal`] then says why.
     pub(super) fn inline(
         &mut self,
         proto: &NodeProto,
@@ -65,9 +70,27 @@ impl Import<'_> {
         outer: &Scope,
         depth: usize,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        let Some((body, operands)) = self.body(proto, inputs).filter(|_| depth < DEPTH) else {
+        if depth == DEPTH {
             return Ok(None);
-        };
+        }
+        if let Some(body) = self.body(proto, inputs) {
+            return self.expand(body, inputs, label, outer, depth);
+        }
+        match contrib::find(proto.plain_domain(), proto.op_type()) {
+            Some(contrib) => self.formula(contrib, proto, inputs, label),
+            None => Ok(None),
+        }
+    }
+
+    /// Appends the nodes of a function or a branch.
+    fn expand(
+        &mut self,
+        body: Body,
+        operands: &[Option<Value>],
+        label: &str,
+        outer: &Scope,
+        depth: usize,
+    ) -> Result<Option<Vec<Option<Value>>>, Error> {
         let mut scope =
             if body.open { outer.clone() } else { Scope { closed: true, ..Scope::default() } };
         for (i, name) in body.inputs.iter().enumerate() {
@@ -87,6 +110,48 @@ impl Import<'_> {
         }
         let results = body.outputs.iter().map(|name| scope.get(&self.graph, name));
         Ok(results.collect::<Result<_, _>>().ok())
+    }
+
+    /// Appends the nodes that a call of a contrib operator stands for, each with a name of its own.
+    fn formula(
+        &mut self,
+        contrib: &Contrib,
+        call: &NodeProto,
+        operands: &[Option<Value>],
+        label: &str,
+    ) -> Result<Option<Vec<Option<Value>>>, Error> {
+        let Graph { operators, source, external, opset, .. } = &self.graph;
+        let nothing = Graph::new(operators, source.clone(), external.clone(), *opset);
+        let first = self.graph.nodes().len();
+        let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
+        let results = contrib.expand(&emitter, call, operands);
+        self.graph = emitter.finish();
+        let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);
+        let is_node = |&node: &NodeIndex| matches!(self.graph.origin(node), Origin::New(_));
+        let nodes: Vec<_> = nodes.filter(is_node).collect();
+        for (i, &node) in nodes.iter().enumerate() {
+            let origin = &mut self.graph.dag[node].origin;
+            if let Origin::New(mut emitted) = mem::replace(origin, Origin::Input) {
+                let several = nodes.len() > 1;
+                let name = several.then(|| format!("{label}/{}_{i}", emitted.op_type));
+                emitted.scope = Arc::from(name.as_deref().unwrap_or(label));
+                *origin = Origin::Body(emitted);
+            }
+        }
+        self.budget = self.budget.saturating_sub(nodes.len());
+        match results {
+            Ok(results) => Ok(Some(results)),
+            Err(error) if error.is_invalid() => Err(Error::Node {
+                node: label.into(),
+                operator: call.operator_name(),
+                opset: self.graph.opset,
+                source: error,
+            }),
+            Err(error) => {
+                self.refusal = Some(error);
+                Ok(None)
+            }
+        }
     }
 
     /// Appends a node of a body; says whether it is known.
@@ -113,6 +178,8 @@ impl Import<'_> {
         let plain = proto.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
         self.budget = self.budget.saturating_sub(1);
         if !known || !plain || self.budget == 0 {
+            let what = format!("{} in its body", proto.op_type());
+            self.refusal.get_or_insert(ir::Error::Unsupported { what });
             return Ok(false);
         }
         let emitted = Emitted {
@@ -131,74 +198,8 @@ impl Import<'_> {
         Ok(true)
     }
 
-    /// What a node computes and of what, if it is a call.
-    fn body(
-        &self,
-        proto: &NodeProto,
-        inputs: &[Option<Value>],
-    ) -> Option<(Body, Vec<Option<Value>>)> {
-        if proto.op_type() == "SequenceAt" && proto.plain_domain().is_empty() {
-            return self.piece(inputs);
-        }
-        Some((self.called(proto, inputs)?, inputs.to_vec()))
-    }
-
-    /// An element of what `SplitToSequence` makes of a tensor is a slice of the tensor.
-    fn piece(&self, inputs: &[Option<Value>]) -> Option<(Body, Vec<Option<Value>>)> {
-        let &[Some(sequence), Some(index)] = inputs else { return None };
-        let known = |value: Value| -> Option<Vec<i64>> {
-            self.graph.facts(value).ints()?.iter().map(|d| d.known()).collect()
-        };
-        let split = self.graph.node(sequence.node);
-        if split.op_type() != "SplitToSequence" {
-            return None;
-        }
-        let rank = split.rank(0).ok()?;
-        let along = split.axis("axis", 0, rank).ok()?;
-        let index = *known(index)?.first()?;
-        let (mut from, mut size) = (index, 1);
-        match split.input(1) {
-            None => {}
-            Some(sizes) if self.graph.ty(sizes).rank() == Some(0) => {
-                size = *known(sizes)?.first()?;
-                from = index.checked_mul(size)?;
-            }
-            Some(sizes) => {
-                let sizes = known(sizes)?;
-                let at = usize::try_from(index).ok()?;
-                let before = sizes.get(..at)?.iter();
-                from = before.copied().try_fold(0, i64::checked_add)?;
-                size = *sizes.get(at)?;
-            }
-        }
-        // What is counted from the end is left to be refused.
-        let to = from.checked_add(size).filter(|_| index >= 0)?;
-        let list = |name: &str, value: i64, dims: &[usize]| {
-            let tensor = TensorProto::of_ints(dims, &[value]);
-            TensorProto { name: Some(name.into()), ..tensor }
-        };
-        let squeezes = split.input(1).is_none() && split.int("keepdims", 1).ok()? == 0;
-        let (op_type, constants, axis) = if squeezes {
-            ("Gather", vec![list("index", index, &[])], Some(int("axis", along as i64)))
-        } else {
-            let bounds = [("from", from), ("to", to), ("axis", along as i64)];
-            ("Slice", bounds.map(|(name, value)| list(name, value, &[1])).to_vec(), None)
-        };
-        let names = constants.iter().map(|tensor| tensor.name().to_string());
-        let node = NodeProto {
-            op_type: Some(op_type.into()),
-            input: std::iter::once("x".to_string()).chain(names).collect(),
-            output: vec!["y".into()],
-            attribute: axis.into_iter().collect(),
-            ..NodeProto::default()
-        };
-        let (inputs, outputs) = (vec!["x".into()], vec!["y".into()]);
-        let body = Body { inputs, outputs, nodes: vec![node], constants, open: false };
-        Some((body, vec![split.input(0)]))
-    }
-
-    /// The body of a function, a branch or a fused operator.
-    fn called(&self, proto: &NodeProto, inputs: &[Option<Value>]) -> Option<Body> {
+    /// The body of a call of a function, or of an `If` whose condition is known.
+    fn body(&self, proto: &NodeProto, inputs: &[Option<Value>]) -> Option<Body> {
         let same = |f: &&FunctionProto| {
             f.name() == proto.op_type()
                 && f.domain() == proto.domain()
@@ -213,8 +214,7 @@ impl Import<'_> {
             let branch = proto.attribute.iter().find(|a| a.name() == branch)?.g.as_ref()?;
             return branch_body(branch);
         }
-        let types: Vec<_> = inputs.iter().map(|v| v.map(|v| self.graph.ty(v))).collect();
-        super::fused::body(proto, &types, self.graph.opset)
+        None
     }
 
     /// Lets the results of a body stand for those of its call, which was just appended.

@@ -47,7 +47,7 @@ pub fn addition(graph: &Graph, outputs: &[Output]) -> Addition {
             outputs.iter().find(|output| output.value == value).map(|o| o.name.clone())
         };
         match graph.origin(node) {
-            Origin::Input | Origin::Initializer(_) | Origin::Source(_) => {
+            Origin::Input | Origin::Captured(_) | Origin::Initializer(_) | Origin::Source(_) => {
                 named
                     .push(graph.outputs(node).map(|value| graph.name(value).to_string()).collect());
             }

@@ -33,6 +33,14 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// Subgraphs lie in subgraphs, too deep.
+    #[error("node '{node}': its subgraphs lie more than {limit} deep, which is more than is read")]
+    Depth {
+        /// The node.
+        node: String,
+        /// How deep they may lie.
+        limit: usize,
+    },
     /// A node contradicts its operator's definition.
     #[error("node '{node}' ({operator}, opset {opset}): {source}")]
     Node {

@@ -34,10 +34,11 @@ struct Body {
 /// How deep bodies may call each other: no exporter comes near, and a circle has to end.
 const DEPTH: usize = 16;
 
-/// What names stand for in a body; nothing where an operand is left out.
+/// The values that names have in a body; `None` for an operand that is left out.
 #[derive(Clone, Default)]
 pub(super) struct Scope {
     names: BTreeMap<String, Option<Value>>,
+    /// Whether names from around the call mean nothing, as in a function.
     closed: bool,
 }
 
@@ -56,7 +57,7 @@ impl Scope {
     }
 }
 
-/// A name stands for nothing.
+/// The error that a name has no value.
 struct Undefined;
 
 impl Import<'_> {
@@ -120,8 +121,7 @@ impl Import<'_> {
         operands: &[Option<Value>],
         label: &str,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        let Graph { operators, source, external, opset, .. } = &self.graph;
-        let nothing = Graph::new(operators, source.clone(), external.clone(), *opset);
+        let nothing = self.graph.beside(None);
         let first = self.graph.nodes().len();
         let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
         let results = contrib.expand(&emitter, call, operands);
@@ -141,7 +141,7 @@ impl Import<'_> {
         self.budget = self.budget.saturating_sub(nodes.len());
         match results {
             Ok(results) => Ok(Some(results)),
-            Err(error) if error.is_invalid() => Err(Error::Node {
+            Err(error) if error.is_invalid() && self.depth == 0 => Err(Error::Node {
                 node: label.into(),
                 operator: call.operator_name(),
                 opset: self.graph.opset,
@@ -177,7 +177,7 @@ impl Import<'_> {
         let known = self.graph.operators.find(proto.plain_domain(), proto.op_type()).is_some();
         let plain = proto.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
         self.budget = self.budget.saturating_sub(1);
-        if !known || !plain || self.budget == 0 {
+        if !known || !plain || proto.output.is_empty() || self.budget == 0 {
             let what = format!("{} in its body", proto.op_type());
             self.refusal.get_or_insert(ir::Error::Unsupported { what });
             return Ok(false);
@@ -191,7 +191,8 @@ impl Import<'_> {
         };
         let facts = vec![Facts::named(""); proto.output.len()];
         let node = self.graph.append(Origin::Body(Box::new(emitted)), &inputs, &[], facts);
-        self.graph.infer(node).map_err(|source| refuse(&self.graph, node, source))?;
+        let inferred = self.graph.infer(node);
+        self.settled(node, inferred)?;
         for (name, value) in proto.output.iter().zip(self.graph.outputs(node)) {
             scope.insert(name, Some(value));
         }
@@ -217,7 +218,8 @@ impl Import<'_> {
         None
     }
 
-    /// Lets the results of a body stand for those of its call, which was just appended.
+    /// From now on the names of a call's outputs lead to the results of its body, so that relevance
+    /// crosses the body. What is known of these is known of the outputs, too.
     pub(super) fn adopt(&mut self, call: NodeIndex, results: &[Option<Value>]) {
         for (value, &result) in self.graph.outputs(call).zip(results) {
             let Some(result) = result else {
@@ -238,22 +240,12 @@ impl Import<'_> {
         }
     }
 
-    /// Gives the results of a body what the file says of the types of its call's.
+    /// Sets the type of an output of a node, and of the result of its body.
     pub(super) fn declare(&mut self, value: Value, ty: &Type) {
         for value in [Some(value), self.graph.by_name(self.graph.name(value))].into_iter().flatten()
         {
             self.graph.dag[value.node].outputs[value.slot as usize].ty.clone_from(ty);
         }
-    }
-}
-
-/// A node that contradicts its operator's definition.
-pub(super) fn refuse(graph: &Graph, node: NodeIndex, source: ir::Error) -> Error {
-    Error::Node {
-        node: graph.label(node).into(),
-        operator: graph.node(node).operator_name(),
-        opset: graph.opset,
-        source,
     }
 }
 

@@ -1,20 +1,23 @@
-//! From a message to a graph: names become edges, and every lie is found out.
+//! From a message to a graph: names become edges, and a model that contradicts itself is refused.
+//!
+//! A node's subgraphs are read before the node's outputs are inferred, which follow from them. What
+//! the node calls them with is known from its own inputs ([`Operator::feeds`](ir::Operator::feeds)).
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    mem,
+    sync::Arc,
 };
 
-use super::{
-    Error,
-    functions::{Scope, refuse},
-};
+use super::{Error, functions::Scope};
 use crate::{
-    ir::{self, Dim, Facts, Graph, NodeIndex, Origin, Registry, Type, Value},
+    ir::{self, Child, Dim, Facts, Feeds, Graph, NodeIndex, Origin, Registry, Step, Type, Value},
     onnx::{
         DataType, Model,
         schema::{
-            GraphProto, NodeProto, TensorProto, TypeProto, tensor_shape_proto::dimension,
+            GraphProto, NodeProto, TensorProto, TypeProto,
+            tensor_shape_proto::{Dimension, dimension},
             type_proto,
         },
     },
@@ -22,35 +25,74 @@ use crate::{
 
 /// The graph of a model, with everything inferred that can be.
 pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Error> {
-    let graph =
-        Graph::new(operators, model.proto().clone(), model.external().clone(), model.opset());
-    let (symbols, declared) = (BTreeMap::new(), BTreeMap::new());
-    let mut import = Import { graph, symbols, declared, budget: BODIES, refusal: None };
-    import.run(model.graph())?;
+    let mut symbols = BTreeMap::new();
+    name_sizes(model.graph(), &mut symbols);
+    let mut sizes = vec![String::new(); symbols.len()];
+    for (name, &symbol) in &symbols {
+        sizes[symbol as usize] = (*name).to_string();
+    }
+    let (source, external) = (model.proto().clone(), model.external().clone());
+    let graph = Graph::new(operators, source, external, model.opset(), sizes.into());
+    let mut import = Import {
+        graph,
+        symbols,
+        declared: BTreeMap::new(),
+        scope: String::new(),
+        depth: 0,
+        budget: BODIES,
+        refusal: None,
+    };
+    import.run(model.graph(), &Around::default())?;
     Ok(import.graph)
 }
 
 pub(super) struct Import<'m> {
+    /// The graph, or the subgraph that is being read.
     pub(super) graph: Graph,
     /// Named sizes.
-    symbols: BTreeMap<&'m str, Dim>,
-    /// What the file says of the types of its values.
+    symbols: BTreeMap<&'m str, u32>,
+    /// What the file says of the types of the graph's values.
     declared: BTreeMap<&'m str, Type>,
+    /// The path of the nodes that the subgraph belongs to, for messages.
+    scope: String,
+    /// How deep the subgraph lies.
+    pub(super) depth: usize,
     /// How many nodes of bodies may still be appended.
     pub(super) budget: usize,
     /// Why the call in hand has no body.
     pub(super) refusal: Option<ir::Error>,
 }
 
-/// How many nodes bodies may come to: functions that call functions multiply.
+/// How many nodes bodies may come to: functions that call functions multiply, and so do subgraphs that
+/// are read again.
 const BODIES: usize = 100_000;
 
+/// How deep subgraphs may lie: no exporter comes near.
+const DEPTH: usize = 16;
+
+/// How often a subgraph is read again for what is true of its inputs whenever it runs.
+const ROUNDS: usize = 4;
+
+/// What is known around a subgraph; nothing around the graph of a model.
+#[derive(Default)]
+struct Around<'m> {
+    inputs: Vec<Facts>,
+    captured: Vec<(&'m str, usize, Facts)>,
+}
+
 impl<'m> Import<'m> {
-    fn run(&mut self, source: &'m GraphProto) -> Result<(), Error> {
+    fn run(&mut self, source: &'m GraphProto, around: &Around<'m>) -> Result<(), Error> {
         for info in source.input.iter().chain(&source.value_info).chain(&source.output) {
             if let Some(ty) = info.r#type.as_ref().and_then(|t| self.declared_type(t)) {
                 self.declared.entry(info.name()).or_insert(ty);
             }
+        }
+        for (input, facts) in source.input.iter().zip(&around.inputs) {
+            self.input(input.name(), facts)?;
+        }
+        for (name, place, facts) in &around.captured {
+            let node = self.add(Origin::Captured(*place), &[], &[], [*name].into_iter())?;
+            self.graph.dag[node].outputs[0] = Facts { name: (*name).into(), ..facts.clone() };
         }
         for (i, tensor) in source.initializer.iter().enumerate() {
             self.initializer(Some(i), tensor)?;
@@ -60,25 +102,20 @@ impl<'m> Import<'m> {
             self.initializer(None, &TensorProto { dims: sparse.dims.clone(), ..values })?;
         }
         for input in &source.input {
-            if self.graph.names.contains_key(input.name()) {
-                continue; // An initializer listed as an input, as IR version 3 demands.
+            // IR version 3 demands that initializers are listed as inputs.
+            if !self.graph.names.contains_key(input.name()) {
+                self.input(input.name(), &Facts { active: true, ..Facts::named("") })?;
             }
-            let ty = self.declared.get(input.name()).cloned().unwrap_or_default();
-            let ty = self.graph.settle(ty);
-            let node = self.add(Origin::Input, &[], &[], [input.name()].into_iter())?;
-            let facts = &mut self.graph.dag[node].outputs[0];
-            (facts.ty, facts.active) = (ty, true);
         }
         for i in self.order(&source.node)? {
             self.node(i, &source.node[i])?;
         }
         for output in &source.output {
-            if !self.graph.names.contains_key(output.name()) {
-                return Err(Error::Value {
-                    name: output.name().into(),
-                    what: "is a graph output that no node produces".into(),
-                });
-            }
+            let value = self.graph.by_name(output.name()).ok_or_else(|| Error::Value {
+                name: format!("{}{}", self.scope, output.name()),
+                what: "is a graph output that no node produces".into(),
+            })?;
+            self.graph.outputs.push(value);
         }
         Ok(())
     }
@@ -91,7 +128,7 @@ impl<'m> Import<'m> {
             for name in node.output.iter().filter(|name| !name.is_empty()) {
                 let known = self.graph.names.contains_key(name.as_str());
                 if known || producer.insert(name.as_str(), i).is_some() {
-                    return Err(Error::Value { name: name.clone(), what: "is given twice".into() });
+                    return Err(self.given_twice(name));
                 }
             }
         }
@@ -132,9 +169,9 @@ impl<'m> Import<'m> {
     }
 
     fn dangling(&self, node: &NodeProto, input: &str, how: &'static str) -> Error {
-        let name = Some(node.name()).filter(|name| !name.is_empty());
+        let (path, node) = reader(node, input);
         Error::Dangling {
-            node: name.or(node.output.first().map(String::as_str)).unwrap_or_default().into(),
+            node: format!("{}{path}", self.scope),
             operator: node.op_type().into(),
             opset: self.graph.opset,
             input: input.into(),
@@ -142,27 +179,73 @@ impl<'m> Import<'m> {
         }
     }
 
+    fn given_twice(&self, name: &str) -> Error {
+        Error::Value { name: format!("{}{name}", self.scope), what: "is given twice".into() }
+    }
+
+    /// A node that contradicts its operator's definition.
+    pub(super) fn refuse(&self, node: NodeIndex, source: ir::Error) -> Error {
+        Error::Node {
+            node: format!("{}{}", self.scope, self.graph.label(node)),
+            operator: self.graph.node(node).operator_name(),
+            opset: self.graph.opset,
+            source,
+        }
+    }
+
+    /// What was found out of a node, or as good as nothing where shapes contradict each other in a
+    /// subgraph: it may never run. Exporters leave branches for other shapes in a file.
+    pub(super) fn settled<T: Default>(
+        &self,
+        node: NodeIndex,
+        found: Result<T, ir::Error>,
+    ) -> Result<T, Error> {
+        match found {
+            Err(ir::Error::Shapes { .. }) if self.depth > 0 => Ok(T::default()),
+            found => found.map_err(|error| self.refuse(node, error)),
+        }
+    }
+
     fn initializer(&mut self, index: Option<usize>, tensor: &TensorProto) -> Result<(), Error> {
+        let given = self.graph.by_name(tensor.name()).map(|value| self.graph.origin(value.node));
+        if matches!(given, Some(Origin::Input)) {
+            return Ok(()); // A default for an input of a subgraph, which is always given.
+        }
         let node = self.add(Origin::Initializer(index), &[], &[], [tensor.name()].into_iter())?;
         let name = tensor.name().to_string();
         self.graph.dag[node].outputs[0] = Facts { name, ..self.graph.constant_facts(tensor) };
         Ok(())
     }
 
+    fn input(&mut self, name: &'m str, known: &Facts) -> Result<(), Error> {
+        let node = self.add(Origin::Input, &[], &[], [name].into_iter())?;
+        let ty = self.graph.settle(known.ty.clone());
+        let declared = self.declared.get(name).and_then(|ty_| merge(&self.graph, &ty, ty_).ok());
+        let ty = self.graph.settle(declared.unwrap_or(ty));
+        self.graph.dag[node].outputs[0] = Facts { name: name.into(), ty, ..known.clone() };
+        Ok(())
+    }
+
     fn node(&mut self, index: usize, proto: &'m NodeProto) -> Result<(), Error> {
         let named = |name: &str| self.graph.by_name(name);
         let inputs: Vec<_> = proto.input.iter().map(|name| named(name)).collect();
-        let captured: Vec<_> = captures(proto).into_iter().filter_map(named).collect();
-        let label = Some(proto.name()).filter(|name| !name.is_empty());
-        let label = label.or(proto.output.first().map(String::as_str)).unwrap_or_default();
-        let body = self.inline(proto, &inputs, label, &Scope::default(), 0)?;
+        let captured: Vec<_> =
+            captures(proto).into_iter().filter_map(|name| Some((name, named(name)?))).collect();
+        let body = self.inline(proto, &inputs, label(proto), &Scope::default(), 0)?;
         let outputs = proto.output.iter().map(String::as_str);
-        let node = self.add(Origin::Source(index), &inputs, &captured, outputs)?;
+        let values: Vec<_> = captured.iter().map(|&(_, value)| value).collect();
+        let node = self.add(Origin::Source(index), &inputs, &values, outputs)?;
+        if proto.output.is_empty() {
+            let what = "a node without outputs".into();
+            return Err(self.refuse(node, ir::Error::Shapes { what }));
+        }
         self.graph.dag[node].refusal = self.refusal.take().map(Box::new);
+        self.children(node, index, proto, &captured)?;
         match body {
             Some(results) => self.adopt(node, &results),
             None => {
-                self.graph.infer(node).map_err(|source| refuse(&self.graph, node, source))?;
+                let inferred = self.graph.infer(node);
+                self.settled(node, inferred)?;
             }
         }
         for value in self.graph.outputs(node) {
@@ -170,12 +253,111 @@ impl<'m> Import<'m> {
             let Some(declared) = self.declared.get(facts.name.as_str()) else { continue };
             let merged = merge(&self.graph, &facts.ty, declared).map_err(|what| {
                 let what = format!("the file declares '{}' otherwise: {what}", facts.name);
-                refuse(&self.graph, node, ir::Error::Shapes { what })
-            })?;
+                ir::Error::Shapes { what }
+            });
+            let merged = self.settled(node, merged)?;
             let merged = self.graph.settle(merged);
             self.declare(value, &merged);
         }
         Ok(())
+    }
+
+    /// Reads the subgraphs of a node that was just appended, and knows nothing of its outputs yet.
+    fn children(
+        &mut self,
+        node: NodeIndex,
+        index: usize,
+        proto: &'m NodeProto,
+        captured: &[(&'m str, Value)],
+    ) -> Result<(), Error> {
+        let places = captured.iter().enumerate().map(|(place, &(name, v))| (name, (place, v)));
+        let places: BTreeMap<_, _> = places.collect();
+        for (at_node, attribute) in proto.attribute.iter().enumerate() {
+            for (at, source) in attribute.g.iter().chain(&attribute.graphs).enumerate() {
+                let captured = free(source).into_iter().filter_map(|name| {
+                    let &(place, value) = places.get(name)?;
+                    Some((name, place, self.graph.facts(value).clone()))
+                });
+                let captured = captured.collect();
+                let step = (index, at_node, at);
+                let graph = Arc::new(self.child(node, step, source, captured)?);
+                let child = Child { attribute: attribute.name().into(), graph };
+                self.graph.dag[node].children.push(child);
+            }
+        }
+        Ok(())
+    }
+
+    /// A subgraph, with what is true whenever it runs. What comes back as an input may differ from
+    /// what the first run was given: it is read again on what is true of both, until that holds.
+    fn child(
+        &mut self,
+        node: NodeIndex,
+        step: Step,
+        source: &'m GraphProto,
+        captured: Vec<(&'m str, usize, Facts)>,
+    ) -> Result<Graph, Error> {
+        if self.depth == DEPTH {
+            return Err(Error::Depth {
+                node: format!("{}{}", self.scope, self.graph.label(node)),
+                limit: DEPTH,
+            });
+        }
+        let view = self.graph.node(node);
+        let feeds = view.operator().map_or_else(|| Ok(Feeds::default()), |op| op.feeds(view));
+        let Feeds { mut inputs, carried } = self.settled(node, feeds)?;
+        let active = self.graph.reads(node).any(|v| self.graph.is_active(v));
+        inputs.resize(source.input.len(), Facts::unknown(active));
+        let mut around = Around { inputs, captured };
+        let mut rounds = 0;
+        loop {
+            // When it takes too long to find out, nothing is known of what is carried.
+            let widened = rounds == ROUNDS || self.budget == 0;
+            for &(_, input) in carried.iter().filter(|_| widened) {
+                if let Some(known) = around.inputs.get_mut(input) {
+                    let ty = Type { elem: known.ty.elem, shape: None };
+                    *known = Facts { ty, ..Facts::unknown(active) };
+                }
+            }
+            let child = self.read(node, step, source, &around)?;
+            let mut inputs = around.inputs.clone();
+            for &(output, input) in &carried {
+                if let Some(known) = inputs.get_mut(input)
+                    && let Some(&result) = child.outputs.get(output)
+                {
+                    *known = known.join(child.facts(result));
+                }
+            }
+            if widened || inputs == around.inputs {
+                return Ok(child);
+            }
+            (around.inputs, rounds) = (inputs, rounds + 1);
+        }
+    }
+
+    fn read(
+        &mut self,
+        node: NodeIndex,
+        step: Step,
+        source: &'m GraphProto,
+        around: &Around<'m>,
+    ) -> Result<Graph, Error> {
+        let path = self.graph.path.iter().flatten().copied().chain([step]).collect();
+        let scope = format!("{}{}/", self.scope, self.graph.label(node));
+        let child = self.graph.beside(Some(path));
+        let outer = (
+            mem::replace(&mut self.graph, child),
+            mem::take(&mut self.declared),
+            mem::replace(&mut self.scope, scope),
+        );
+        self.depth += 1;
+        let done = self.run(source, around);
+        self.depth -= 1;
+        let child = mem::replace(&mut self.graph, outer.0);
+        (self.declared, self.scope) = (outer.1, outer.2);
+        self.graph.symbols = child.symbols;
+        self.budget = self.budget.saturating_sub(child.nodes().len());
+        done.map(|()| child)
     }
 
     fn add<'n>(
@@ -191,24 +373,21 @@ impl<'m> Import<'m> {
         for (slot, name) in names.into_iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             let value = Value { node, slot: slot as u32 };
             if self.graph.names.insert(name.clone(), value).is_some() {
-                return Err(Error::Value { name, what: "is given twice".into() });
+                return Err(self.given_twice(&name));
             }
         }
         Ok(node)
     }
 
     /// A declared type, with its named sizes as symbols.
-    fn declared_type(&mut self, ty: &'m TypeProto) -> Option<Type> {
+    fn declared_type(&self, ty: &TypeProto) -> Option<Type> {
         let Some(type_proto::Value::TensorType(tensor)) = &ty.value else { return None };
         let elem = DataType::try_from(tensor.elem_type()).unwrap_or_default();
         let Some(shape) = &tensor.shape else { return Some(Type { elem, shape: None }) };
-        let dim = |d: &'m crate::onnx::schema::tensor_shape_proto::Dimension| match &d.value {
+        let dim = |d: &Dimension| match &d.value {
             Some(dimension::Value::DimValue(n)) if *n >= 0 => Dim::Known(*n),
-            Some(dimension::Value::DimParam(name)) if !name.is_empty() => {
-                *self.symbols.entry(name).or_insert_with(|| {
-                    self.graph.symbols.push(Some(name.clone()));
-                    Dim::Symbol(self.graph.symbols.len() as u32 - 1)
-                })
+            Some(dimension::Value::DimParam(name)) => {
+                self.symbols.get(name.as_str()).map_or(Dim::Unknown, |&s| Dim::Symbol(s))
             }
             _ => Dim::Unknown,
         };
@@ -241,19 +420,63 @@ fn merge(graph: &Graph, inferred: &Type, declared: &Type) -> Result<Type, String
     Ok(Type { elem, shape })
 }
 
-/// The names that the subgraphs of a node read from outside.
-fn captures(node: &NodeProto) -> Vec<&str> {
-    let mut names = Vec::new();
-    for graph in node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs)) {
-        let mut inner: BTreeSet<&str> = graph.input.iter().map(|i| i.name()).collect();
-        inner.extend(graph.initializer.iter().map(|t| t.name()));
-        inner.extend(graph.node.iter().flat_map(|n| &n.output).map(String::as_str));
-        let reads =
-            graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str).chain(captures(n)));
-        let results = graph.output.iter().map(|o| o.name());
-        names.extend(reads.chain(results).filter(|n| !n.is_empty() && !inner.contains(n)));
+/// Gives the sizes that a graph and its subgraphs name symbols.
+fn name_sizes<'m>(graph: &'m GraphProto, symbols: &mut BTreeMap<&'m str, u32>) {
+    for info in graph.input.iter().chain(&graph.value_info).chain(&graph.output) {
+        let ty = info.r#type.as_ref().and_then(|ty| ty.value.as_ref());
+        let Some(type_proto::Value::TensorType(tensor)) = ty else { continue };
+        for dim in tensor.shape.iter().flat_map(|shape| &shape.dim) {
+            if let Some(dimension::Value::DimParam(name)) = &dim.value
+                && !name.is_empty()
+            {
+                let next = symbols.len() as u32;
+                symbols.entry(name).or_insert(next);
+            }
+        }
     }
-    names
+    graph.node.iter().flat_map(subgraphs).for_each(|inner| name_sizes(inner, symbols));
+}
+
+/// How messages call a node.
+fn label(node: &NodeProto) -> &str {
+    let name = Some(node.name()).filter(|name| !name.is_empty());
+    name.or(node.output.first().map(String::as_str)).unwrap_or_default()
+}
+
+/// The node that reads a name, and its path: a node itself, or one in its subgraphs.
+fn reader<'n>(node: &'n NodeProto, name: &str) -> (String, &'n NodeProto) {
+    let reads = |node: &NodeProto| node.input.iter().any(|input| input == name);
+    let inner = subgraphs(node).flat_map(|graph| &graph.node);
+    match inner.filter(|_| !reads(node)).find(|n| reads(n) || captures(n).contains(&name)) {
+        None => (label(node).into(), node),
+        Some(inner) => {
+            let (path, inner) = reader(inner, name);
+            (format!("{}/{path}", label(node)), inner)
+        }
+    }
+}
+
+/// The subgraphs of a node.
+fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+    node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
+}
+
+/// The names that the subgraphs of a node read from outside, each once.
+fn captures(node: &NodeProto) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    subgraphs(node).flat_map(free).filter(|name| seen.insert(*name)).collect()
+}
+
+/// The names that a graph reads from outside, each once, in the order in which it reads them.
+fn free(graph: &GraphProto) -> Vec<&str> {
+    let mut seen: BTreeSet<&str> = graph.input.iter().map(|input| input.name()).collect();
+    seen.extend(graph.initializer.iter().map(|tensor| tensor.name()));
+    seen.extend(graph.sparse_initializer.iter().flat_map(|s| &s.values).map(|t| t.name()));
+    seen.extend(graph.node.iter().flat_map(|node| &node.output).map(String::as_str));
+    let reads =
+        graph.node.iter().flat_map(|n| n.input.iter().map(String::as_str).chain(captures(n)));
+    let results = graph.output.iter().map(|output| output.name());
+    reads.chain(results).filter(|name| !name.is_empty() && seen.insert(name)).collect()
 }
 
 #[cfg(test)]
@@ -262,8 +485,8 @@ mod tests {
     use Dim::{Known, Symbol, Unknown};
 
     const NAMED: Dim = Symbol(0);
-    const NAMELESS: Dim = Symbol(1);
-    const OTHER: Dim = Symbol(2);
+    const OTHER: Dim = Symbol(1);
+    const NAMELESS: Dim = Symbol(2);
 
     /// What inference and the file say together of a shape.
     fn merged(inferred: &[Dim], declared: &[Dim]) -> Result<Vec<Dim>, String> {
@@ -271,12 +494,11 @@ mod tests {
         Ok(merge(&graph(), &ty(inferred), &ty(declared))?.shape.unwrap_or_default())
     }
 
-    /// A graph that knows of a size with a name and of one without.
+    /// A graph that knows of two sizes with a name and of one without.
     fn graph() -> Graph {
         let model = Model::open("fixtures/forms/relu.op17.onnx").unwrap();
-        let mut graph = import(&model, &crate::ops::REGISTRY).unwrap();
-        graph.symbols = vec![Some("N".into()), None, Some("M".into())];
-        graph
+        let graph = import(&model, &crate::ops::REGISTRY).unwrap();
+        Graph { sizes: ["N".into(), "M".into()].into(), symbols: 3, ..graph }
     }
 
     #[test]

@@ -1,9 +1,16 @@
-//! From messages to a graph: names become edges, and bodies stand before their calls.
+//! From messages to a graph: names become edges.
+//!
+//! [`import`] puts nodes in order of execution, finds what is wrong with them, and infers what can be
+//! known of each value, in subgraphs too. What is a function of other operators is appended as those,
+//! before the node itself: model-local functions, branches that are known to be taken, and
+//! [contrib operators](contrib).
 
 pub mod contrib;
 mod error;
 mod functions;
 mod import;
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use import::import;

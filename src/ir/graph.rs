@@ -1,32 +1,43 @@
-//! The graph.
+//! A graph: nodes in execution order, and what has been found out about their values.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Array, Dim, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin, Registry, Sign,
-    Type, Value, array,
+    Array, Child, Dim, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin, Registry,
+    Sign, Type, Value, array,
     node::{Node, Slots},
 };
 use crate::onnx::{
     DataType, External, Tensor,
-    schema::{ModelProto, NodeProto, TensorProto},
+    schema::{GraphProto, ModelProto, NodeProto, TensorProto},
 };
 
-/// The graph.
+/// The graph of a model, or a subgraph of one of its nodes.
 #[derive(Debug, Clone)]
 pub struct Graph {
     pub(crate) operators: &'static Registry,
     pub(crate) source: Arc<ModelProto>,
+    /// Where its message stands in the source; `None` for a subgraph that the compiler added.
+    pub(crate) path: Option<Vec<Step>>,
     pub(crate) external: External,
     pub(crate) opset: i64,
     pub(crate) dag: DiGraph<Node, Slots>,
     pub(crate) names: BTreeMap<String, Value>,
-    pub(crate) symbols: Vec<Option<String>>,
-    /// The results of bodies, and what the calls give in their place.
+    pub(crate) outputs: Vec<Value>,
+    /// The sizes that the source gives names, which have the first symbols.
+    pub(crate) sizes: Arc<[String]>,
+    /// The number of symbols, those without a name included.
+    pub(crate) symbols: u32,
+    /// From an output of an inlined body to the equal output of the node that it expands. Readers
+    /// use the latter, because it is computed anyway.
     pub(crate) canonical: BTreeMap<Value, Value>,
 }
+
+/// A step into a subgraph of the source: the node, its attribute, and the place among the graphs that
+/// the attribute holds.
+pub(crate) type Step = (usize, usize, usize);
 
 impl Graph {
     /// A graph of that source with nothing in it.
@@ -35,17 +46,42 @@ impl Graph {
         source: Arc<ModelProto>,
         external: External,
         opset: i64,
+        sizes: Arc<[String]>,
     ) -> Self {
         Self {
             operators,
-            source,
-            external,
             opset,
+            source,
+            path: Some(Vec::new()),
+            external,
             dag: DiGraph::new(),
             names: BTreeMap::new(),
-            symbols: Vec::new(),
+            outputs: Vec::new(),
+            symbols: sizes.len() as u32,
+            sizes,
             canonical: BTreeMap::new(),
         }
+    }
+
+    /// A graph of the same source with nothing in it, at another place.
+    pub(crate) fn beside(&self, path: Option<Vec<Step>>) -> Self {
+        let (source, external) = (self.source.clone(), self.external.clone());
+        let fresh = Self::new(self.operators, source, external, self.opset, self.sizes.clone());
+        Self { path, symbols: self.symbols, ..fresh }
+    }
+
+    /// Whether it is a subgraph that the compiler added.
+    pub fn is_added(&self) -> bool {
+        self.path.is_none()
+    }
+
+    /// The message of the graph; `None` for a subgraph that the compiler added.
+    fn message(&self) -> Option<&GraphProto> {
+        let root = self.source.graph.as_ref();
+        self.path.as_ref()?.iter().try_fold(root?, |graph, &(node, attribute, at)| {
+            let attribute = graph.node.get(node)?.attribute.get(attribute)?;
+            attribute.g.iter().chain(&attribute.graphs).nth(at)
+        })
     }
 
     /// The imported version of `ai.onnx`.
@@ -78,7 +114,8 @@ impl Graph {
         matches!(self.dag[node].origin, Origin::Source(_) | Origin::Body(_))
     }
 
-    /// What is read for a value: where a body's result is a call's, the call's, which is there.
+    /// The value to read instead of `value`: the original node's, if `value` comes from a body inlined
+    /// for it.
     pub(super) fn canonical(&self, value: Value) -> Value {
         self.canonical.get(&value).copied().unwrap_or(value)
     }
@@ -86,7 +123,7 @@ impl Graph {
     /// The message of a node of the source.
     pub fn proto(&self, node: NodeIndex) -> Option<&NodeProto> {
         match self.dag[node].origin {
-            Origin::Source(i) => self.source.graph.as_ref().and_then(|g| g.node.get(i)),
+            Origin::Source(i) => self.message()?.node.get(i),
             _ => None,
         }
     }
@@ -99,19 +136,25 @@ impl Graph {
     /// The operands of a node by place; `None` where an optional one is left out.
     pub fn inputs(&self, node: NodeIndex) -> Vec<Option<Value>> {
         let mut inputs = vec![None; self.dag[node].arity as usize];
-        for edge in self.dag.edges_directed(node, Direction::Incoming) {
-            // A captured value is an edge to a slot beyond the declared ones.
-            if let Some(input) = inputs.get_mut(edge.weight().to as usize) {
-                *input = Some(Value { node: edge.source(), slot: edge.weight().from });
+        for (to, value) in self.operands(node) {
+            if let Some(input) = inputs.get_mut(to) {
+                *input = Some(value);
             }
         }
         inputs
     }
 
+    /// Everything a node reads, with its place: what subgraphs capture lies behind the declared inputs.
+    pub fn operands(&self, node: NodeIndex) -> impl Iterator<Item = (usize, Value)> + '_ {
+        self.dag.edges_directed(node, Direction::Incoming).map(|edge| {
+            let Slots { from, to } = *edge.weight();
+            (to as usize, Value { node: edge.source(), slot: from })
+        })
+    }
+
     /// Everything a node reads, what its subgraphs capture included.
     pub fn reads(&self, node: NodeIndex) -> impl Iterator<Item = Value> + '_ {
-        let edges = self.dag.edges_directed(node, Direction::Incoming);
-        edges.map(|edge| Value { node: edge.source(), slot: edge.weight().from })
+        self.operands(node).map(|(_, value)| value)
     }
 
     /// The nodes that read the data of a value, once per operand: not those that ask for its shape or
@@ -160,10 +203,34 @@ impl Graph {
         inputs.map(|node| Value { node, slot: 0 })
     }
 
-    /// The graph outputs of the source, in order.
+    /// The outputs of the graph, in order.
     pub fn graph_outputs(&self) -> impl Iterator<Item = Value> + '_ {
-        let outputs = self.source.graph.iter().flat_map(|g| &g.output);
-        outputs.filter_map(|output| self.by_name(output.name()))
+        self.outputs.iter().copied()
+    }
+
+    /// The types of the outputs, in order.
+    pub fn output_types(&self) -> Vec<Type> {
+        self.graph_outputs().map(|value| self.ty(value).clone()).collect()
+    }
+
+    /// Refuses the subgraph that an attribute holds if it does not take that many inputs.
+    pub(crate) fn takes(&self, attribute: &str, inputs: usize) -> Result<(), Error> {
+        let found = self.graph_inputs().count();
+        let what = format!("takes {found} inputs, not {inputs}");
+        let name = attribute.into();
+        if found == inputs { Ok(()) } else { Err(Error::Attribute { name, what }) }
+    }
+
+    /// What the subgraphs of a node capture.
+    pub fn captured(&self, node: NodeIndex) -> Vec<Value> {
+        let arity = self.dag[node].arity as usize;
+        let captured = self.operands(node).filter(|&(place, _)| place >= arity);
+        captured.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+
+    /// The subgraphs of a node.
+    pub fn children(&self, node: NodeIndex) -> &[Child] {
+        &self.dag[node].children
     }
 
     /// How messages call a node: by its name, or by its first output where it has none.
@@ -178,7 +245,7 @@ impl Graph {
     /// The tensor behind a value, if it is an initializer or a `Constant`.
     pub fn tensor(&self, value: Value) -> Option<&TensorProto> {
         match &self.dag[value.node].origin {
-            Origin::Initializer(Some(i)) => self.source.graph.as_ref()?.initializer.get(*i),
+            Origin::Initializer(Some(i)) => self.message()?.initializer.get(*i),
             Origin::NewConstant(tensor) => Some(tensor),
             // A `Constant`, which alone has a tensor and no inputs.
             Origin::Source(_) | Origin::Body(_) if self.dag[value.node].arity == 0 => {
@@ -195,8 +262,12 @@ impl Graph {
 
     /// The multiply-adds of the products of all nodes, with unknown sizes counted as 1.
     pub fn multiply_adds(&self) -> f64 {
-        let views = self.nodes().map(|node| self.node(node));
-        views.filter_map(|view| Some(view.operator()?.multiply_adds(view))).sum()
+        let of_node = |node: NodeIndex| {
+            let view = self.node(node);
+            let own = view.operator().map_or(0.0, |operator| operator.multiply_adds(view));
+            own + self.children(node).iter().map(|child| child.graph.multiply_adds()).sum::<f64>()
+        };
+        self.nodes().map(of_node).sum()
     }
 
     /// A type as text: `f32[batch, 3, ?]`.
@@ -222,13 +293,13 @@ impl Graph {
 
     /// The name of a symbolic size, if the source gives it one.
     pub fn symbol(&self, symbol: u32) -> Option<&str> {
-        self.symbols.get(symbol as usize)?.as_deref()
+        self.sizes.get(symbol as usize).map(String::as_str)
     }
 
     /// A size that nothing is known about.
     pub(crate) fn fresh(&mut self) -> Dim {
-        self.symbols.push(None);
-        Dim::Symbol(self.symbols.len() as u32 - 1)
+        self.symbols += 1;
+        Dim::Symbol(self.symbols - 1)
     }
 
     /// What a tensor holds, if that is little.
@@ -266,7 +337,7 @@ impl Graph {
     fn resolve(&self, origin: &Origin) -> Option<&'static dyn Operator> {
         match origin {
             Origin::Source(i) => {
-                let proto = self.source.graph.as_ref()?.node.get(*i)?;
+                let proto = self.message()?.node.get(*i)?;
                 self.operators.find(proto.plain_domain(), proto.op_type())
             }
             Origin::New(emitted) | Origin::Body(emitted) => {
@@ -285,8 +356,9 @@ impl Graph {
         outputs: Vec<Facts>,
     ) -> NodeIndex {
         let arity = inputs.len() as u32;
-        let operator = self.resolve(&origin);
-        let node = self.dag.add_node(Node { origin, operator, refusal: None, arity, outputs });
+        let (operator, children) = (self.resolve(&origin), Vec::new());
+        let node = Node { origin, operator, refusal: None, arity, children, outputs };
+        let node = self.dag.add_node(node);
         let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
         let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));
         for (to, value) in operands.chain(captured) {
@@ -298,21 +370,22 @@ impl Graph {
     /// Fills in what the operator of a node that was just appended says about its outputs.
     pub(crate) fn infer(&mut self, node: NodeIndex) -> Result<(), Error> {
         let view = self.node(node);
-        if let Some(operator) = view.operator() {
-            view.check(operator)?;
-        }
         let active = view.operator().map_or_else(
             || self.reads(node).any(|v| self.is_active(v)),
             |op| op.depends(view) && self.reads(node).any(|v| self.is_active(v)),
         );
-        let infinite = self.reads(node).any(|v| self.facts(v).may_be_infinite);
-        let (types, contents, non_negative, infinite) = match view.operator() {
-            None => (Vec::new(), None, false, infinite),
-            Some(op) => {
-                let types = match op.infer(view) {
-                    Err(Error::Unknown { .. }) => Vec::new(),
-                    types => types?,
-                };
+        let gives = |graph: &Self| graph.graph_outputs().any(|v| graph.facts(v).may_be_infinite);
+        let infinite = self.reads(node).any(|v| self.facts(v).may_be_infinite)
+            || self.children(node).iter().any(|child| gives(&child.graph));
+        let inferred = view.operator().map(|op| view.check(op).and_then(|()| op.infer(view)));
+        let inferred = match inferred {
+            None | Some(Err(Error::Unknown { .. })) => Ok(Vec::new()),
+            Some(inferred) => inferred,
+        };
+        let (contents, non_negative, infinite) = match (view.operator(), &inferred) {
+            (None, _) => (None, false, infinite),
+            (_, Err(_)) => (None, false, true),
+            (Some(op), Ok(types)) => {
                 let inputs = self.inputs(node);
                 let known = |v: &Option<Value>| self.facts((*v)?).contents.as_ref();
                 let inputs: Vec<_> = inputs.iter().map(known).collect();
@@ -324,12 +397,12 @@ impl Graph {
                     Sign::NonNegative => true,
                     Sign::AsOperands => self.reads(node).all(|v| self.facts(v).non_negative),
                 };
-                (types, contents, non_negative, op.may_be_infinite(view, infinite))
+                (contents, non_negative, op.may_be_infinite(view, infinite))
             }
         };
         for slot in 0..self.dag[node].outputs.len() {
-            let inferred = types.get(slot).cloned().unwrap_or_default();
-            let ty = self.settle(inferred);
+            let ty = inferred.as_ref().ok().and_then(|types| types.get(slot)).cloned();
+            let ty = self.settle(ty.unwrap_or_default());
             let facts = &mut self.dag[node].outputs[slot];
             facts.active = active;
             facts.ty = ty;
@@ -339,7 +412,7 @@ impl Graph {
                 facts.contents.clone_from(&contents);
             }
         }
-        Ok(())
+        inferred.map(|_| ())
     }
 
     /// Gives every unknown size of a type a symbol of its own.

@@ -6,6 +6,11 @@
 //! node and an output slot; an edge carries the slots at both of its ends, so that `x·x` is two
 //! edges and operands keep their places.
 //!
+//! A subgraph, such as a branch of an `If`, is a graph of its own and a child of its node. It reads
+//! nothing but its inputs, its constants, and what its node hands in: names from around it are inputs
+//! of the node behind the declared ones. So a pass over the outer graph sees what a subgraph needs
+//! without looking inside, and moves it without touching it.
+//!
 //! Everything known about a value — element type, shape, small integer contents, whether it
 //! depends on an input, whether it can be negative — is inferred once, when its node is appended.
 //! What an operator has to say for that is the trait [`Operator`].
@@ -31,8 +36,9 @@ pub use call::{Call, Group};
 pub use error::Error;
 pub use evaluate::{Evaluation, Evaluator};
 pub use graph::Graph;
+pub(crate) use graph::Step;
 pub use linear::{Affine, Constants, Linear};
-pub use node::{Emitted, Facts, Origin, Value};
+pub use node::{Child, Emitted, Facts, Feeds, Origin, Value};
 pub use node_ref::{NodeRef, axis};
 pub use operator::{Euler, Kind, Operator, Registry, Role, Sign};
 pub use rebuild::Verdict;

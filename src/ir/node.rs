@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Array, Dim, Error, NodeIndex, Operator, Type};
+use super::{Array, Dim, Error, Graph, NodeIndex, Operator, Type};
 use crate::onnx::schema::{AttributeProto, TensorProto};
 
 /// An output of a node.
@@ -36,9 +36,13 @@ pub enum Origin {
     NewConstant(Box<TensorProto>),
     /// A node added by the compiler.
     New(Box<Emitted>),
-    /// A node of a body that the source calls: of a function, a fused operator or a chosen branch.
-    /// It stands before the call, whose results its own are.
+    /// A node of an inlined body: of a model-local function, a contrib operator, or the branch that an
+    /// `If` is known to take. Appended before the node that it expands, whose outputs have the
+    /// same values.
     Body(Box<Emitted>),
+    /// In a subgraph, a value from outside: what its node reads at that place behind the declared
+    /// inputs.
+    Captured(usize),
 }
 
 /// A node added by the compiler, named when it is exported.
@@ -65,11 +69,31 @@ pub(crate) struct Node {
     pub(crate) refusal: Option<Box<Error>>,
     /// Declared inputs, empty ones included; edges beyond are captured by subgraphs.
     pub(crate) arity: u32,
+    pub(crate) children: Vec<Child>,
     pub(crate) outputs: Vec<Facts>,
 }
 
-/// What is known about a value.
+/// A subgraph of a node.
 #[derive(Debug, Clone)]
+pub struct Child {
+    /// The attribute that holds it.
+    pub attribute: String,
+    /// The subgraph. It is closed: what it reads from outside are inputs of its node, each of which
+    /// stands in it as [`Origin::Captured`].
+    pub graph: Arc<Graph>,
+}
+
+/// What the subgraphs of a node are called with.
+#[derive(Debug, Clone, Default)]
+pub struct Feeds {
+    /// What is known of their inputs, in order, before they run for the first time.
+    pub inputs: Vec<Facts>,
+    /// The outputs that come back as inputs when they run again: pairs of an output and an input.
+    pub carried: Vec<(usize, usize)>,
+}
+
+/// What is known about a value.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// Its name in the source; empty for what the compiler adds.
     pub name: String,
@@ -102,5 +126,22 @@ impl Facts {
             non_negative: false,
             may_be_infinite: false,
         }
+    }
+
+    /// What is true of both, under the name of the first.
+    pub(crate) fn join(&self, other: &Self) -> Self {
+        Self {
+            name: self.name.clone(),
+            ty: self.ty.join(&other.ty),
+            contents: self.contents.clone().filter(|_| self.contents == other.contents),
+            active: self.active || other.active,
+            non_negative: self.non_negative && other.non_negative,
+            may_be_infinite: self.may_be_infinite || other.may_be_infinite,
+        }
+    }
+
+    /// Nothing, of a value that may depend on an input.
+    pub(crate) fn unknown(active: bool) -> Self {
+        Self { active, may_be_infinite: true, ..Self::named("") }
     }
 }

@@ -1,7 +1,8 @@
 //! A node as its operator sees it.
 
 use super::{
-    Attributes, Dim, Error, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value, broadcast,
+    Attributes, Dim, Error, Facts, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value,
+    broadcast,
 };
 use crate::onnx::{
     DataType,
@@ -152,6 +153,24 @@ impl<'g> NodeRef<'g> {
     /// The type of a required operand.
     pub fn ty(self, operand: usize) -> Result<&'g Type, Error> {
         Ok(self.graph.ty(self.required(operand)?))
+    }
+
+    /// What is known of an operand, but for its name.
+    pub fn known(self, operand: usize) -> Facts {
+        let nothing = || Facts::unknown(true);
+        self.input(operand).map_or_else(nothing, |value| Facts {
+            name: String::new(),
+            ..self.graph.facts(value).clone()
+        })
+    }
+
+    /// The subgraph that an attribute holds.
+    pub fn child(self, attribute: &str) -> Result<&'g Graph, Error> {
+        let children = self.graph.children(self.node);
+        let child = children.iter().find(|child| child.attribute == attribute);
+        child
+            .map(|child| &*child.graph)
+            .ok_or_else(|| Error::Attribute { name: attribute.into(), what: "is missing".into() })
     }
 
     /// The type of the first output.

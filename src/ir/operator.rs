@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Affine, Array, Call, Constants, Error, Evaluation, Expr, Linear, NodeRef, Type, Value,
+    Affine, Array, Call, Constants, Error, Evaluation, Expr, Feeds, Linear, NodeRef, Type, Value,
 };
 
 /// What kind of operation a node is, which is all that a rule asks.
@@ -104,7 +104,10 @@ impl Registry {
     /// The names of all operators in `ai.onnx`, with the operator set since which each is supported: the
     /// one it came with, or 9.
     pub fn table(&self) -> BTreeMap<&'static str, i64> {
-        let standard = self.0.iter().filter(|((domain, _), _)| domain.is_empty());
+        let explained = |((domain, _), operator): &(&(&str, _), &&dyn Operator)| {
+            domain.is_empty() && operator.is_explained()
+        };
+        let standard = self.0.iter().filter(explained);
         standard.map(|(&(_, name), operator)| (name, operator.since(name))).collect()
     }
 }
@@ -141,9 +144,19 @@ pub trait Operator: Sync {
         1
     }
 
+    /// What its subgraphs are called with, for an operator that has some.
+    fn feeds(&self, _node: NodeRef) -> Result<Feeds, Error> {
+        Ok(Feeds::default())
+    }
+
     /// The types of its outputs, as far as those of the operands tell; also the place where a
     /// node that contradicts the operator's definition is refused.
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error>;
+
+    /// Whether relevance can cross it in any form.
+    fn is_explained(&self) -> bool {
+        true
+    }
 
     /// What kind of operation the node is.
     fn kind(&self, node: NodeRef) -> Result<Kind, Error>;

@@ -1,6 +1,8 @@
 //! Fresh graphs from old ones: how passes work on a graph that is append-only.
 
-use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
+use std::collections::BTreeSet;
+
+use petgraph::{Direction, visit::EdgeRef};
 
 use super::{Graph, NodeIndex, Origin, Value, node::Slots};
 use crate::onnx::schema::TensorProto;
@@ -18,6 +20,19 @@ pub enum Verdict {
 }
 
 impl Graph {
+    /// A fresh graph with what `outputs` need of what the compiler added.
+    pub fn without_dead_nodes(&self, outputs: &[Value]) -> (Self, Vec<Value>) {
+        let mut needed: BTreeSet<_> = outputs.iter().map(|value| value.node).collect();
+        for node in self.nodes().rev() {
+            if needed.contains(&node) {
+                needed.extend(self.reads(node).map(|value| value.node));
+            }
+        }
+        self.rebuild(self.nodes(), outputs, |node, _, _| {
+            if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
+        })
+    }
+
     /// A fresh graph in which `decide` has its say on every node the compiler added, and `outputs`
     /// there. It is told the node, the index it would have, and its operands in the fresh graph.
     /// `order` has every node, and none before its operands.
@@ -27,7 +42,7 @@ impl Graph {
         outputs: &[Value],
         mut decide: impl FnMut(NodeIndex, NodeIndex, &[Option<Value>]) -> Verdict,
     ) -> (Self, Vec<Value>) {
-        let mut fresh = Self { dag: DiGraph::new(), ..self.clone() };
+        let mut fresh = self.beside(self.path.clone());
         // Where each node went. A dropped node has no readers, so where it points is never asked.
         let mut moved = vec![NodeIndex::end(); self.dag.node_count()];
         for node in order {
@@ -64,7 +79,8 @@ impl Graph {
             }
         }
         let at = |v: &Value| Value { node: moved[v.node.index()], ..*v };
-        fresh.names.values_mut().for_each(|value| *value = at(value));
+        fresh.names = self.names.iter().map(|(name, value)| (name.clone(), at(value))).collect();
+        fresh.outputs = self.outputs.iter().map(at).collect();
         fresh.canonical = self.canonical.iter().map(|(body, call)| (at(body), at(call))).collect();
         let outputs = outputs.iter().map(at).collect();
         (fresh, outputs)

@@ -74,6 +74,40 @@ impl Type {
         self.shape.as_ref()?.iter().try_fold(1i64, |n, d| n.checked_mul(d.known()?))
     }
 
+    /// What is true of both.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        let elem = if self.elem == other.elem { self.elem } else { DataType::Undefined };
+        let shape = match (&self.shape, &other.shape) {
+            (Some(a), Some(b)) if a.len() == b.len() => {
+                let both = |(&a, &b)| if a == b { a } else { Dim::Unknown };
+                Some(a.iter().zip(b).map(both).collect())
+            }
+            _ => None,
+        };
+        Self { elem, shape }
+    }
+
+    /// The type of the parts that lie along an axis.
+    #[must_use]
+    pub fn without(&self, axis: usize) -> Self {
+        let mut shape = self.shape.clone();
+        if let Some(dims) = shape.as_mut().filter(|dims| axis < dims.len()) {
+            dims.remove(axis);
+        }
+        Self { elem: self.elem, shape }
+    }
+
+    /// The type of parts of this type, one after the other along a new axis.
+    #[must_use]
+    pub fn stacked(&self, axis: usize, count: Dim) -> Self {
+        let mut shape = self.shape.clone();
+        if let Some(dims) = shape.as_mut().filter(|dims| axis <= dims.len()) {
+            dims.insert(axis, count);
+        }
+        Self { elem: self.elem, shape }
+    }
+
     /// The same shape with another element type.
     pub fn with(&self, elem: DataType) -> Self {
         Self { elem, shape: self.shape.clone() }

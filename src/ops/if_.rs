@@ -16,11 +16,21 @@ impl Operator for If {
         &["else_branch", "then_branch"]
     }
 
-    fn infer(&self, _node: NodeRef) -> Result<Vec<Type>, Error> {
-        Ok(Vec::new())
+    fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        let branches = [node.child("then_branch")?, node.child("else_branch")?];
+        let [taken, other] = branches.map(|branch| branch.output_types());
+        if taken.len() != other.len() {
+            let what = format!("has {} outputs, not {}", other.len(), taken.len());
+            return Err(Error::Attribute { name: "else_branch".into(), what });
+        }
+        Ok(taken.iter().zip(&other).map(|(a, b)| a.join(b)).collect())
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
         Err(Error::Unsupported { what: "an If whose branch is chosen at run time".into() })
+    }
+
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
+        operand > 0
     }
 }

@@ -65,6 +65,7 @@ mod layer_normalization;
 mod leaky_relu;
 mod log;
 mod log_softmax;
+mod loop_;
 mod lp_normalization;
 mod lp_pool;
 mod lrn;
@@ -101,6 +102,7 @@ mod reshape;
 mod resize;
 mod reverse_sequence;
 mod rms_normalization;
+mod scan;
 mod scatter_elements;
 mod scatter_nd;
 mod selu;
@@ -148,11 +150,11 @@ operators! {
     depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten gather
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
-    leaky_relu log log_softmax lp_normalization lp_pool lrn matmul max max_pool
+    leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool
     mean_variance_normalization mish mod_ mul neg p_relu pad pow random range reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
-    rms_normalization scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
+    rms_normalization scan scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
     softplus softsign space_to_depth split sqrt squeeze sub sum swish tan tanh thresholded_relu
     tile top_k transpose trilu unsqueeze where_
 }

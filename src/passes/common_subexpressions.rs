@@ -19,7 +19,8 @@ fn rewrite(graph: &Graph, outputs: &[Value]) -> (Graph, Vec<Value>) {
     let mut seen = BTreeMap::new();
     graph.rebuild(graph.nodes(), outputs, |node, next, inputs| {
         let (op_type, contents) = match graph.origin(node) {
-            Origin::New(emitted) => {
+            // Subgraphs are not compared.
+            Origin::New(emitted) if graph.children(node).is_empty() => {
                 let attributes = emitted.attributes.iter().map(Message::encode_to_vec);
                 (&*emitted.op_type, attributes.collect())
             }

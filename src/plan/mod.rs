@@ -282,21 +282,20 @@ impl Walk<'_> {
 }
 
 /// The values from which relevance can go on to an input or to a value whose relevance is shown.
-/// Where no rule says, it is taken to: that is found out, and refused, on the way.
+/// Unknown operators count as passing relevance on, also from what their subgraphs capture:
+/// [`Walk::plan`] lists them as unsupported.
 fn leads_to(graph: &Graph, shown: &[Value]) -> BTreeSet<Value> {
     let mut wanted: BTreeSet<_> = graph.graph_inputs().chain(shown.iter().copied()).collect();
     for node in graph.nodes() {
         let view = graph.node(node);
         let operator = view.operator();
         let stops = operator.is_some_and(|op| matches!(op.kind(view), Ok(Kind::Stop)));
-        let flows = |operand: usize, value: &Value| {
-            graph.is_active(*value)
-                && wanted.contains(value)
+        let flows = |(operand, value): (usize, Value)| {
+            graph.is_active(value)
+                && wanted.contains(&value)
                 && operator.is_none_or(|op| op.flows(view, operand))
         };
-        let inputs = view.inputs();
-        let mut operands = inputs.iter().enumerate().filter_map(|(i, v)| Some((i, v.as_ref()?)));
-        if !stops && operands.any(|(i, v)| flows(i, v)) {
+        if !stops && graph.operands(node).any(flows) {
             wanted.extend(graph.outputs(node).filter(|&v| graph.is_active(v)));
         }
     }

@@ -2,9 +2,8 @@
 //!
 //! ONNX Runtime writes them in the domain `com.microsoft` when it saves a model whose nodes it has
 //! fused, scikit-learn's converter in `ai.onnx.ml`. Relevance crosses such an operator through the nodes
-//! it stands for. Each file here states them as a formula on the builder that emits everything else;
-//! what they have inferred of them, and of the units they make, is then as if the model had been
-//! saved without fusions.
+//! it stands for. Each file here states them as a formula on the builder that emits everything else,
+//! so that they are inferred, and grouped into units, as if the model had been saved without fusions.
 //!
 //! To add one: write its file, add its word to the list below, add a fixture.
 

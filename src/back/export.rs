@@ -1,10 +1,14 @@
-//! From a graph to what is written behind its source: the place where new values get names.
+//! From a graph to the messages that are written behind its source. New values get their names here.
+//! Nodes of the source, and their subgraphs, are not written: they stand in the file already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use super::names::Names;
 use crate::{
-    ir::{Dim, Graph, Origin, Type, Value},
+    ir::{Child, Dim, Graph, Origin, Type, Value},
     onnx::{
         Addition, DataType, Tensor,
         schema::{
@@ -36,91 +40,137 @@ pub struct Output {
 pub fn addition(graph: &Graph, outputs: &[Output]) -> Addition {
     let mut names = Names { taken: names_in_use(graph), wanted: BTreeMap::new() };
     names.taken.extend(outputs.iter().map(|output| output.name.clone()));
-    let mut named: Vec<Vec<String>> = Vec::with_capacity(graph.nodes().len());
-    let mut addition = Addition::default();
-    for node in graph.nodes() {
-        let name_of = |value: Value| {
-            // Operands come before their consumers: the graph is append-only.
-            named[value.node.index()][value.slot as usize].clone()
-        };
-        let fixed = |value: Value| {
-            outputs.iter().find(|output| output.value == value).map(|o| o.name.clone())
-        };
-        match graph.origin(node) {
-            Origin::Input | Origin::Captured(_) | Origin::Initializer(_) | Origin::Source(_) => {
-                named
-                    .push(graph.outputs(node).map(|value| graph.name(value).to_string()).collect());
-            }
-            Origin::NewInput => {
-                let input = Value { node, slot: 0 };
-                addition.inputs.push(value_info(graph, graph.name(input), graph.ty(input)));
-                named.push(vec![graph.name(input).to_string()]);
-            }
-            Origin::NewConstant(tensor) => {
-                let name = names.unique(&format!("abslrp/{}", constant_name(graph, tensor)));
-                let mut tensor = (**tensor).clone();
-                tensor.name = Some(name.clone());
-                if graph.ir_version() < 4 {
-                    let value = AttributeProto {
-                        name: Some("value".into()),
-                        r#type: Some(AttributeType::Tensor as i32),
-                        t: Some(tensor),
-                        ..AttributeProto::default()
-                    };
-                    let outputs = vec![name.clone()];
-                    addition.nodes.push(message("Constant", &name, vec![], outputs, vec![value]));
-                } else {
-                    addition.initializers.push(tensor);
-                }
-                named.push(vec![name]);
-            }
-            Origin::New(emitted) | Origin::Body(emitted) => {
-                let role = emitted.label.unwrap_or(&emitted.op_type);
-                let name = names.unique(&format!("{}/abslrp/{role}", emitted.scope));
-                let results: Vec<_> = graph
-                    .outputs(node)
-                    .map(|value| match (fixed(value), value.slot) {
-                        (Some(shown), _) => shown,
-                        (None, 0) => name.clone(),
-                        (None, slot) => names.unique(&format!("{name}:{slot}")),
-                    })
-                    .collect();
-                let mut inputs: Vec<_> = graph
-                    .inputs(node)
-                    .into_iter()
-                    .map(|v| v.map_or(String::new(), name_of))
-                    .collect();
-                while inputs.last().is_some_and(String::is_empty) {
-                    inputs.pop();
-                }
-                addition.nodes.push(message(
-                    &emitted.op_type,
-                    &name,
-                    inputs,
-                    results.clone(),
-                    emitted.attributes.clone(),
-                ));
-                named.push(results);
-            }
-        }
-    }
+    // The first of several outputs that show a value names it.
+    let shown = outputs.iter().rev().map(|output| (output.value, output.name.as_str())).collect();
+    let mut export = Export { names, into: GraphProto::default() };
+    let named = export.nodes(graph, &shown, &[]);
     for output in outputs {
         let shown = &named[output.value.node.index()][output.value.slot as usize];
         if *shown != output.name {
             // A second name for a value, or a name for one that is the source's own.
-            let name = names.unique(&format!("{}/abslrp/Identity", output.name));
-            let inputs = vec![shown.clone()];
-            addition.nodes.push(message(
-                "Identity",
-                &name,
-                inputs,
-                vec![output.name.clone()],
-                vec![],
-            ));
+            let name = export.names.unique(&format!("{}/abslrp/Identity", output.name));
+            export.rename(shown, &name, &output.name);
         }
-        addition.outputs.push(value_info(graph, &output.name, &output.ty));
+        export.into.output.push(value_info(graph, &output.name, &output.ty));
     }
-    addition
+    let GraphProto { node, initializer, input, output, .. } = export.into;
+    let metadata = Vec::new();
+    Addition { nodes: node, initializers: initializer, inputs: input, outputs: output, metadata }
+}
+
+/// A graph's message under construction.
+struct Export {
+    names: Names,
+    into: GraphProto,
+}
+
+impl Export {
+    /// Writes what the compiler appended to a graph, and returns the names of the values of all nodes.
+    /// `shown` are names to give to some, `captured` those of what a subgraph reads from outside.
+    fn nodes(
+        &mut self,
+        graph: &Graph,
+        shown: &BTreeMap<Value, &str>,
+        captured: &[String],
+    ) -> Vec<Vec<String>> {
+        let mut named: Vec<Vec<String>> = Vec::with_capacity(graph.nodes().len());
+        for node in graph.nodes() {
+            // Operands come before their consumers: the graph is append-only.
+            let name_of = |value: Value| named[value.node.index()][value.slot as usize].clone();
+            let first = Value { node, slot: 0 };
+            let results = match graph.origin(node) {
+                Origin::Input if graph.is_added() => {
+                    let name = self.names.unique("abslrp/input");
+                    self.into.input.push(value_info(graph, &name, graph.ty(first)));
+                    vec![name]
+                }
+                Origin::Input | Origin::Initializer(_) | Origin::Source(_) => {
+                    graph.outputs(node).map(|value| graph.name(value).to_string()).collect()
+                }
+                Origin::NewInput => {
+                    self.into.input.push(value_info(graph, graph.name(first), graph.ty(first)));
+                    vec![graph.name(first).to_string()]
+                }
+                Origin::Captured(place) => captured.get(*place).cloned().into_iter().collect(),
+                Origin::NewConstant(tensor) => vec![self.constant(graph, tensor)],
+                Origin::New(emitted) | Origin::Body(emitted) => {
+                    let role = emitted.label.unwrap_or(&emitted.op_type);
+                    let name = self.names.unique(&format!("{}/abslrp/{role}", emitted.scope));
+                    let result = |value: Value| match (shown.get(&value), value.slot) {
+                        (Some(&shown), _) => shown.to_string(),
+                        (None, 0) => name.clone(),
+                        (None, slot) => self.names.unique(&format!("{name}:{slot}")),
+                    };
+                    let results: Vec<_> = graph.outputs(node).map(result).collect();
+                    let inputs = graph.inputs(node).into_iter();
+                    let mut inputs: Vec<_> =
+                        inputs.map(|v| v.map_or(String::new(), name_of)).collect();
+                    while inputs.last().is_some_and(String::is_empty) {
+                        inputs.pop();
+                    }
+                    let captured: Vec<_> = graph.captured(node).into_iter().map(name_of).collect();
+                    let children = graph.children(node).iter();
+                    let children = children.map(|child| self.subgraph(child, &captured));
+                    let attributes = emitted.attributes.iter().cloned().chain(children).collect();
+                    let (op_type, outputs) = (&emitted.op_type, results.clone());
+                    self.into.node.push(message(op_type, &name, inputs, outputs, attributes));
+                    results
+                }
+            };
+            named.push(results);
+        }
+        named
+    }
+
+    /// Writes a constant, and returns its name.
+    fn constant(&mut self, graph: &Graph, tensor: &TensorProto) -> String {
+        let name = self.names.unique(&format!("abslrp/{}", constant_name(graph, tensor)));
+        let tensor = TensorProto { name: Some(name.clone()), ..tensor.clone() };
+        if graph.ir_version() < 4 {
+            let value = AttributeProto {
+                name: Some("value".into()),
+                r#type: Some(AttributeType::Tensor as i32),
+                t: Some(tensor),
+                ..AttributeProto::default()
+            };
+            let outputs = vec![name.clone()];
+            self.into.node.push(message("Constant", &name, vec![], outputs, vec![value]));
+        } else {
+            self.into.initializer.push(tensor);
+        }
+        name
+    }
+
+    /// A subgraph as an attribute. What it only passes on it has to name anew: its outputs are its own.
+    fn subgraph(&mut self, child: &Child, captured: &[String]) -> AttributeProto {
+        let outer = mem::take(&mut self.into);
+        let graph = &child.graph;
+        let named = self.nodes(graph, &BTreeMap::new(), captured);
+        let mut given = BTreeSet::new();
+        for value in graph.graph_outputs() {
+            let mut name = named[value.node.index()][value.slot as usize].clone();
+            if !matches!(graph.origin(value.node), Origin::New(_)) || given.contains(&name) {
+                let own = self.names.unique("abslrp/Identity");
+                self.rename(&name, &own, &own);
+                name = own;
+            }
+            self.into.output.push(value_info(graph, &name, graph.ty(value)));
+            given.insert(name);
+        }
+        self.into.name = Some(child.attribute.clone());
+        AttributeProto {
+            name: Some(child.attribute.clone()),
+            r#type: Some(AttributeType::Graph as i32),
+            g: Some(mem::replace(&mut self.into, outer)),
+            ..AttributeProto::default()
+        }
+    }
+
+    /// Gives a value another name.
+    fn rename(&mut self, value: &str, node: &str, name: &str) {
+        let (inputs, outputs) = (vec![value.into()], vec![name.into()]);
+        self.into.node.push(message("Identity", node, inputs, outputs, vec![]));
+    }
 }
 
 /// Every name that the source uses anywhere: a new one must not hide it.

@@ -3,6 +3,9 @@
 mod export;
 mod names;
 mod record;
+#[cfg(test)]
+#[cfg(feature = "verify")]
+mod tests;
 
 pub use export::{Output, addition};
 pub(crate) use record::record;

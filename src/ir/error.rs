@@ -61,6 +61,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A formula uses what was computed in a subgraph outside of it.
+    pub(super) fn outside() -> Self {
+        Self::Unsupported { what: "a value of a subgraph, outside of it,".into() }
+    }
+
     /// Whether the model is wrong, and not merely more than is known or can be written.
     pub fn is_invalid(&self) -> bool {
         matches!(self, Self::Attribute { .. } | Self::Operand { .. } | Self::Shapes { .. })

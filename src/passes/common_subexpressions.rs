@@ -54,4 +54,23 @@ mod tests {
         assert_eq!(added(&fresh), ["Abs", "Sign", "Add", "Sub", "Mul"]);
         assert_eq!(fresh.node(outputs[0].node).op_type(), "Mul");
     }
+
+    #[test]
+    fn what_subgraphs_read_follows_too() {
+        let (emitter, x) = relu();
+        let x = emitter.value(x);
+        let condition = x.sum(&[0, 1], false).greater(0.0);
+        let (a, b) = (x.abs(), x.abs());
+        let branch = || emitter.branch(condition, || Ok(vec![a * 2.0]), || Ok(vec![b])).unwrap()[0];
+        let outputs = [(branch() + branch()).value()];
+        let (fresh, outputs) = rewrite(&emitter.finish(), &outputs);
+        let (fresh, outputs) = fresh.without_dead_nodes(&outputs);
+        assert_eq!(added(&fresh), ["ReduceSum", "Greater", "Abs", "If", "If", "Add"]);
+        let [first, second] = fresh.inputs(outputs[0].node)[..] else { panic!() };
+        for branch in [first, second].map(|value| value.unwrap().node) {
+            let captured = fresh.captured(branch);
+            let read: Vec<_> = captured.iter().map(|v| fresh.node(v.node).op_type()).collect();
+            assert_eq!((read.as_slice(), captured[0]), (&["Abs", "Abs"][..], captured[1]));
+        }
+    }
 }

@@ -1,19 +1,28 @@
 //! Handles on values under construction.
 
 use super::Emitter;
-use crate::ir::{Error, Origin, Type, Value};
+use crate::{
+    ir::{Error, Origin, Type, Value},
+    onnx::DataType,
+};
 
 /// A handle on a value under construction.
 #[derive(Debug, Clone, Copy)]
 pub struct Expr<'e> {
     pub(super) emitter: &'e Emitter,
     pub(super) value: Value,
+    /// How many graphs lie around the one that the value belongs to.
+    pub(super) level: usize,
 }
 
 impl<'e> Expr<'e> {
-    /// The value.
+    /// The value in the graph under construction: itself, or what a subgraph has for a value from outside.
     pub fn value(self) -> Value {
-        self.value
+        if self.level > self.emitter.level() {
+            self.emitter.error.borrow_mut().get_or_insert(Error::outside());
+            return self.emitter.scalar(DataType::Float, 0.0).value;
+        }
+        self.emitter.captured(self.value, self.level)
     }
 
     /// The builder.
@@ -23,12 +32,14 @@ impl<'e> Expr<'e> {
 
     /// Its type.
     pub fn ty(self) -> Type {
-        self.emitter.graph.borrow().ty(self.value).clone()
+        let value = self.value();
+        self.emitter.graph.borrow().ty(value).clone()
     }
 
     /// Whether it is known not to be negative.
     pub fn is_non_negative(self) -> bool {
-        self.emitter.graph.borrow().facts(self.value).non_negative
+        let value = self.value();
+        self.emitter.graph.borrow().facts(value).non_negative
     }
 
     /// Its rank, where a formula cannot do without.
@@ -39,9 +50,8 @@ impl<'e> Expr<'e> {
     /// Says that the value is a relevance divided by what it is the relevance of.
     #[must_use]
     pub fn as_quotient(self) -> Self {
-        if let Origin::New(emitted) =
-            &mut self.emitter.graph.borrow_mut().dag[self.value.node].origin
-        {
+        let node = self.value().node;
+        if let Origin::New(emitted) = &mut self.emitter.graph.borrow_mut().dag[node].origin {
             emitted.is_quotient = true;
         }
         self.named("s")
@@ -50,9 +60,8 @@ impl<'e> Expr<'e> {
     /// Says what the value is in the formula: the last part of its node's name.
     #[must_use]
     pub fn named(self, role: &'static str) -> Self {
-        if let Origin::New(emitted) =
-            &mut self.emitter.graph.borrow_mut().dag[self.value.node].origin
-        {
+        let node = self.value().node;
+        if let Origin::New(emitted) = &mut self.emitter.graph.borrow_mut().dag[node].origin {
             emitted.label.get_or_insert(role);
         }
         self

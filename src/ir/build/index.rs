@@ -42,8 +42,9 @@ impl Expr<'_> {
             return Err(since_10("cutting by steps"));
         }
         let known = |list: Self| -> Result<Vec<i64>, Error> {
-            let graph = self.emitter.graph.borrow();
-            let ints = graph.facts(list.value).ints();
+            let list = list.value();
+            let graph = self.emitter.graph();
+            let ints = graph.facts(list).ints();
             ints.and_then(|ints| ints.iter().map(|d| d.known()).collect())
                 .ok_or_else(|| since_10("cutting at a position known at run time"))
         };
@@ -139,12 +140,11 @@ impl Expr<'_> {
 
     /// Indices along an axis of this size, counted from its start where they were from its end.
     fn wrapped(self, size: Self) -> Self {
-        let graph = self.emitter.graph.borrow();
+        let value = self.value();
         let natural = |ints: &[Dim]| ints.iter().all(|n| n.known().is_some_and(|n| n >= 0));
-        if graph.facts(self.value).ints().is_some_and(natural) {
+        if self.emitter.graph().facts(value).ints().is_some_and(natural) {
             return self;
         }
-        drop(graph);
         let indices = self.cast(DataType::Int64);
         let negative = self.emitter.ints(&[0]).exceeds(indices);
         (indices + size).where_(negative, indices)

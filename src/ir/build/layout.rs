@@ -2,7 +2,7 @@
 
 use super::Expr;
 use crate::{
-    ir::{Dim, Error, Type},
+    ir::{Dim, Error, Type, Value},
     onnx::{
         DataType,
         attribute::{float, int, ints, string},
@@ -61,8 +61,8 @@ impl Expr<'_> {
             self.assert(ty.shape);
         }
         if self.ty().elem == DataType::Undefined {
-            let mut graph = self.emitter.graph.borrow_mut();
-            graph.dag[self.value.node].outputs[self.value.slot as usize].ty.elem = ty.elem;
+            let Value { node, slot } = self.value();
+            self.emitter.graph.borrow_mut().dag[node].outputs[slot as usize].ty.elem = ty.elem;
         }
         self
     }
@@ -83,8 +83,8 @@ impl Expr<'_> {
     /// The same, with a shape that is known better than inference does.
     pub(super) fn assert(self, shape: Option<Vec<Dim>>) -> Self {
         if shape.is_some() {
-            let mut graph = self.emitter.graph.borrow_mut();
-            graph.dag[self.value.node].outputs[self.value.slot as usize].ty.shape = shape;
+            let Value { node, slot } = self.value();
+            self.emitter.graph.borrow_mut().dag[node].outputs[slot as usize].ty.shape = shape;
         }
         self
     }

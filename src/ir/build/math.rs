@@ -17,7 +17,8 @@ impl Expr<'_> {
 
     /// |x|; of a layer a leaky `ReLU` of slope −1, which runtimes compute in one step with the layer.
     pub fn magnitude(self) -> Self {
-        if !matches!(self.emitter.graph.borrow().node(self.value.node).op_type(), "Conv" | "Gemm") {
+        let node = self.value().node;
+        if !matches!(self.emitter.graph.borrow().node(node).op_type(), "Conv" | "Gemm") {
             return self.abs();
         }
         self.emitter.emit("LeakyRelu", &[Some(self)], vec![float("alpha", -1.0)])
@@ -45,14 +46,14 @@ impl Expr<'_> {
     /// What a gate that is never negative was multiplied with, for a product: it has the product's sign
     /// where the gate is not 0, and may have to be broadcast. Anything else is itself.
     pub fn ungated(self) -> Self {
-        let graph = self.emitter.graph.borrow();
-        let node = self.value.node;
+        let itself = self.value();
+        let (graph, node) = (self.emitter.graph.borrow(), itself.node);
         let value = match (graph.node(node).op_type(), graph.inputs(node).as_slice()) {
             ("Mul", &[Some(gated), Some(gate)]) if graph.facts(gate).non_negative => gated,
             ("Mul", &[Some(gate), Some(gated)]) if graph.facts(gate).non_negative => gated,
-            _ => self.value,
+            _ => itself,
         };
-        Self { value, ..self }
+        self.emitter.expr(value)
     }
 
     /// ε where x ≥ 0, −ε elsewhere

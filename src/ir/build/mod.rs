@@ -16,6 +16,7 @@ mod index;
 mod layout;
 mod math;
 mod reduce;
+pub mod subgraph;
 
 use std::{
     cell::{Ref, RefCell},
@@ -24,8 +25,9 @@ use std::{
 };
 
 pub use expr::Expr;
+use subgraph::{Captures, Frame};
 
-use super::{Dim, Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value};
+use super::{Child, Dim, Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value};
 use crate::onnx::{
     DataType,
     schema::{AttributeProto, TensorProto},
@@ -55,7 +57,11 @@ pub struct Lowering {
 #[derive(Debug)]
 pub struct Emitter {
     lowering: Lowering,
+    /// The graph, or the subgraph, under construction, with its constants and casts.
     graph: RefCell<Graph>,
+    captures: RefCell<Captures>,
+    /// The graphs that a subgraph under construction lies in, from the outermost.
+    outer: RefCell<Vec<Frame>>,
     scope: RefCell<Arc<str>>,
     constants: RefCell<BTreeMap<Contents, Value>>,
     real: RefCell<BTreeMap<Value, Value>>,
@@ -78,6 +84,8 @@ impl Emitter {
         Self {
             lowering: Lowering::default(),
             graph: RefCell::new(graph),
+            captures: RefCell::default(),
+            outer: RefCell::default(),
             scope: RefCell::new(Arc::from("")),
             constants: RefCell::default(),
             real: RefCell::default(),
@@ -118,24 +126,32 @@ impl Emitter {
 
     /// A handle on a value of the source.
     pub fn value(&self, value: Value) -> Expr<'_> {
-        let value = self.graph.borrow().canonical(value);
-        self.expr(value)
+        let value = self.source(|graph| graph.canonical(value));
+        Expr { emitter: self, value, level: 0 }
+    }
+
+    /// What is known of the graph that no other lies around.
+    fn source<T>(&self, known: impl FnOnce(&Graph) -> T) -> T {
+        match self.outer.borrow().first() {
+            Some(frame) => known(frame.graph()),
+            None => known(&self.graph.borrow()),
+        }
     }
 
     /// A handle on a value as it is.
     pub(crate) fn expr(&self, value: Value) -> Expr<'_> {
-        Expr { emitter: self, value }
+        Expr { emitter: self, value, level: self.level() }
     }
 
     /// A source value in the precision that relevance is computed in: float16, bfloat16 and
     /// integers are cast to float32, once.
     pub fn real(&self, value: Value) -> Expr<'_> {
-        let elem = self.graph.borrow().ty(value).relevance();
+        let elem = self.source(|graph| graph.ty(value).relevance());
         if let Some(&cast) = self.real.borrow().get(&value) {
             return self.expr(cast);
         }
         let cast = self.value(value).cast(elem);
-        self.real.borrow_mut().insert(value, cast.value);
+        self.real.borrow_mut().insert(value, cast.value());
         cast
     }
 
@@ -157,15 +173,28 @@ impl Emitter {
         attributes: Vec<AttributeProto>,
         outputs: usize,
     ) -> NodeIndex {
+        self.append(op_type, inputs, attributes, (Vec::new(), &[]), outputs)
+    }
+
+    /// A node, perhaps with subgraphs and what they capture.
+    fn append<'e>(
+        &'e self,
+        op_type: &'static str,
+        inputs: &[Option<Expr<'e>>],
+        attributes: Vec<AttributeProto>,
+        (children, captured): (Vec<Child>, &[Value]),
+        outputs: usize,
+    ) -> NodeIndex {
         // What is left out at the end is not stated at all.
         let given = inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        let inputs: Vec<_> = inputs[..given].iter().map(|input| input.map(|e| e.value)).collect();
+        let inputs: Vec<_> = inputs[..given].iter().map(|input| input.map(Expr::value)).collect();
         let scope = self.scope.borrow().clone();
         let emitted =
             Emitted { op_type: op_type.into(), attributes, scope, is_quotient: false, label: None };
         let mut graph = self.graph.borrow_mut();
         let facts = vec![Facts::named(""); outputs];
-        let node = graph.append(Origin::New(Box::new(emitted)), &inputs, &[], facts);
+        let node = graph.append(Origin::New(Box::new(emitted)), &inputs, captured, facts);
+        graph.dag[node].children = children;
         if let Err(error) = graph.infer(node) {
             self.error.borrow_mut().get_or_insert(error);
         }

@@ -140,12 +140,11 @@ impl Expr<'_> {
 
     /// Indices along an axis of this size, counted from its start where they were from its end.
     fn wrapped(self, size: Self) -> Self {
-        let value = self.value();
-        let natural = |ints: &[Dim]| ints.iter().all(|n| n.known().is_some_and(|n| n >= 0));
-        if self.emitter.graph().facts(value).ints().is_some_and(natural) {
-            return self;
-        }
         let indices = self.cast(DataType::Int64);
+        let natural = |ints: &[Dim]| ints.iter().all(|n| n.known().is_some_and(|n| n >= 0));
+        if self.emitter.graph().facts(indices.value()).ints().is_some_and(natural) {
+            return indices;
+        }
         let negative = self.emitter.ints(&[0]).exceeds(indices);
         (indices + size).where_(negative, indices)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type, broadcast};
+use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, broadcast};
 use crate::onnx::attribute::string;
 
 pub(super) const OPERATOR: &dyn Operator = &Einsum;
@@ -90,6 +90,10 @@ impl Operator for Einsum {
             (2, 2) => Ok(Kind::Product),
             _ => Err(Error::Unsupported { what: format!("Einsum of {operands} operands") }),
         }
+    }
+
+    fn sign(&self, _node: NodeRef) -> Sign {
+        Sign::AsOperands
     }
 
     fn multiply_adds(&self, node: NodeRef) -> f64 {

@@ -1,6 +1,6 @@
 //! `PRelu`: x where x > 0, a learned slope times x elsewhere.
 
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
+use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &PRelu;
 
@@ -24,6 +24,10 @@ impl Operator for PRelu {
             true => Err(Error::Unsupported { what: "PRelu with a computed slope".into() }),
             false => Ok(Kind::Activation),
         }
+    }
+
+    fn sign(&self, node: NodeRef) -> Sign {
+        node.sign_of(0)
     }
 
     fn adjoint<'e>(

@@ -1,7 +1,8 @@
 //! `idle-signs`: what cannot be negative has no sign.
 //!
-//! Where `x ≥ 0`, and weights are where they stand for magnitudes, `z ≥ 0`, and `z = 0` only if every
-//! contribution to it is: then so is `x ⊙ Jᵀ s`, whatever `s` is.
+//! Where `x ≥ 0`, weights are where they stand for magnitudes, and the operation makes nothing negative
+//! of that, as a difference does, `z ≥ 0`, and `z = 0` only if every contribution to it is: then so is
+//! `x ⊙ Jᵀ s`, whatever `s` is.
 //!
 //! Runs at `-O2`, after `twin-folding` and `idle-branches`, whose positive twins cannot be negative.
 
@@ -15,7 +16,7 @@ pub(super) const PASS: Pass =
     Pass { name: "idle-signs", runs: Runs::AtO2, action: Action::Rule(rewrite) };
 
 fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
-    if !known.non_negative {
+    if !known.non_negative || !known.keeps_sign {
         return ratio;
     }
     let is_part = |m: &Modifier| {
@@ -24,7 +25,7 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
     let positive =
         |m: &Modifier| is_part(m) || *m == Modifier::Identity && known.non_negative_weights;
     let adds_up = |branch: &Branch| match known.kind {
-        Kind::Sum | Kind::Max => known.keeps_sign && *branch == Branch::PLAIN,
+        Kind::Sum | Kind::Max => *branch == Branch::PLAIN,
         Kind::Weighted => {
             !branch.negative
                 && matches!(
@@ -48,4 +49,18 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
         }
     }
     ratio
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_has_a_sign() {
+        let layer = crate::passes::tests::layer(true);
+        let sum = Known { kind: Kind::Sum, linear: false, ..layer };
+        let stabiliser = |known| rewrite(Ratio::plain(1e-9), known).terms[0].stabiliser;
+        assert_eq!(stabiliser(sum), Stabiliser::Over(1e-9));
+        assert_eq!(stabiliser(Known { keeps_sign: false, ..sum }), Stabiliser::Signed(1e-9));
+    }
 }

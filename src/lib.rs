@@ -14,7 +14,7 @@
 //! 1. **Wire** ([`onnx`]). A file is memory-mapped and decoded; weights stay where they lie. Its
 //!    declared sizes, versions and paths are checked before anything believes them.
 //! 2. **Front** (`front`, `ir`, `ops`). Names become edges of a petgraph `DiGraph` whose index
-//!    order is execution order. Types, shapes, small integer contents and the dependence on inputs are
+//!    order is execution order. Types, shapes, small contents and the dependence on inputs are
 //!    inferred as nodes are appended, for source nodes and emitted ones alike. Bodies of functions,
 //!    fused operators and chosen branches are appended before their calls, so that nothing later
 //!    has to know of them.

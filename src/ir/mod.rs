@@ -11,7 +11,7 @@
 //! of the node behind the declared ones. So a pass over the outer graph sees what a subgraph needs
 //! without looking inside, and moves it without touching it.
 //!
-//! Everything known about a value — element type, shape, small integer contents, whether it
+//! Everything known about a value — element type, shape, elements if they are few, whether it
 //! depends on an input, whether it can be negative — is inferred once, when its node is appended.
 //! What an operator has to say for that is the trait [`Operator`].
 

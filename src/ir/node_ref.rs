@@ -1,5 +1,7 @@
 //! A node as its operator sees it.
 
+use petgraph::{Direction, visit::EdgeRef};
+
 use super::{
     Attributes, Dim, Error, Facts, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value,
     broadcast,
@@ -137,7 +139,10 @@ impl<'g> NodeRef<'g> {
 
     /// An operand, if it is given.
     pub fn input(self, operand: usize) -> Option<Value> {
-        self.graph.inputs(self.node).get(operand).copied().flatten()
+        let edges = self.graph.dag.edges_directed(self.node, Direction::Incoming);
+        let mut own = edges.filter(|edge| edge.weight().to < self.graph.dag[self.node].arity);
+        let edge = own.find(|edge| edge.weight().to as usize == operand)?;
+        Some(Value { node: edge.source(), slot: edge.weight().from })
     }
 
     /// All operands.
@@ -186,6 +191,11 @@ impl<'g> NodeRef<'g> {
     /// Whether an operand is given and depends on an input's data.
     pub fn is_active(self, operand: usize) -> bool {
         self.input(operand).is_some_and(|v| self.graph.is_active(v))
+    }
+
+    /// How many operands depend on an input's data.
+    pub fn active_count(self) -> usize {
+        self.inputs().into_iter().flatten().filter(|&v| self.graph.is_active(v)).count()
     }
 
     /// The kind of an operation of two operands: `both` where both are activations, a shift or

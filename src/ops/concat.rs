@@ -65,28 +65,28 @@ impl Operator for Concat {
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let along = axis(call.node.int("axis", 0)?, call.node.rank(0)?)?;
         // The sizes before, added up now as far as they are known and at run time where not.
-        let (mut known, mut computed) = (0, None);
-        let mut add = |operand: usize| -> Result<Expr<'e>, Error> {
+        let mut place = (0, None);
+        let add = |(known, computed): &mut (i64, Option<Expr<'e>>), operand: usize| {
             let part = call.raw(operand)?;
             match part.ty().dim(along) {
-                Some(Dim::Known(n)) => known = i64::saturating_add(known, n),
+                Some(Dim::Known(n)) => *known = known.saturating_add(n),
                 _ => {
                     let size = part.size(along);
-                    computed = Some(computed.map_or(size, |sum: Expr<'e>| sum + size));
+                    *computed = Some(computed.map_or(size, |sum| sum + size));
                 }
             }
-            let constant = call.emitter().ints(&[known]);
-            Ok(match computed {
-                None => constant,
-                Some(sum) if known == 0 => sum,
-                Some(sum) => sum + constant,
-            })
+            Ok::<_, Error>(())
         };
-        let mut from = call.emitter().ints(&[0]);
+        let at = |place| match place {
+            (known, None) => call.emitter().ints(&[known]),
+            (0, Some(sum)) => sum,
+            (known, Some(sum)) => sum + call.emitter().ints(&[known]),
+        };
         for operand in 0..wrt {
-            from = add(operand)?;
+            add(&mut place, operand)?;
         }
-        let to = add(wrt)?;
-        s.slice(along, from, to)
+        let from = at(place);
+        add(&mut place, wrt)?;
+        s.slice(along, from, at(place))
     }
 }

@@ -20,9 +20,8 @@ impl Operator for Max {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
         // One activation against constants is a cut.
-        Ok(if activations == 1 { Kind::Activation } else { Kind::Max })
+        Ok(if node.active_count() == 1 { Kind::Activation } else { Kind::Max })
     }
 
     fn eval(&self, of: &Evaluation) -> Option<Array> {
@@ -39,7 +38,7 @@ impl Operator for Max {
     }
 
     fn sign(&self, node: NodeRef) -> Sign {
-        let floor = (0..node.inputs().len()).any(|i| node.sign_of(i) == Sign::NonNegative);
+        let floor = node.inputs().into_iter().flatten().any(|v| node.graph().facts(v).non_negative);
         if node.op_type() == "Max" && floor { Sign::NonNegative } else { Sign::AsOperands }
     }
 

@@ -20,9 +20,12 @@ impl Operator for Sum {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        let activations = (0..node.inputs().len()).filter(|&i| node.is_active(i)).count();
         // As `Add`: with constants it is a shift, which a mean scales too.
-        Ok(if activations == 1 && node.inputs().len() > 1 { Kind::Affine } else { Kind::Sum })
+        Ok(if node.active_count() == 1 && node.inputs().len() > 1 {
+            Kind::Affine
+        } else {
+            Kind::Sum
+        })
     }
 
     fn sign(&self, _node: NodeRef) -> Sign {

@@ -44,6 +44,8 @@ mod einsum;
 mod elementwise;
 mod elu;
 mod erf;
+#[cfg(all(test, feature = "verify"))]
+mod evaluation;
 mod exp;
 mod expand;
 mod flatten;

@@ -3,12 +3,13 @@
 use crate::{
     front,
     ir::{self, Graph, NodeIndex},
+    onnx::shown::{Said, Shown},
 };
 pub use crate::{front::Error as GraphError, ir::Error as OperatorError};
 
 /// A node and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("node '{node}' ({operator}, opset {opset}): {source}")]
+#[error("node '{}' ({}, opset {opset}): {source}", Shown(node), Shown(operator))]
 pub struct Problem {
     /// The node.
     pub node: String,
@@ -69,7 +70,7 @@ pub enum Error {
     #[error("the graph has no output to explain")]
     NoOutput,
     /// A name in the options is no tensor of the graph.
-    #[error("there is no tensor '{name}'; there is {candidates}")]
+    #[error("there is no tensor '{}'; there is {}", Shown(name), Shown(candidates))]
     NoSuchTensor {
         /// The option.
         option: Hint,
@@ -79,7 +80,7 @@ pub enum Error {
         candidates: String,
     },
     /// Integers cannot be explained.
-    #[error("'{name}' holds no floating-point numbers; these do: {candidates}")]
+    #[error("'{}' holds no floating-point numbers; these do: {}", Shown(name), Shown(candidates))]
     NotFloating {
         /// The tensor.
         name: String,
@@ -115,7 +116,7 @@ pub enum Error {
         known: String,
     },
     /// A match of a composite fits no unit.
-    #[error("the match '{what}' of the composite fits no layer; there is {near}")]
+    #[error("the match '{}' of the composite fits no layer; there is {}", Shown(what), Shown(near))]
     NoMatch {
         /// The match.
         what: String,
@@ -123,7 +124,7 @@ pub enum Error {
         near: String,
     },
     /// The target cannot be selected.
-    #[error("the explained tensor '{name}': {source}")]
+    #[error("the explained tensor '{}': {source}", Shown(name))]
     Target {
         /// The tensor.
         name: String,
@@ -131,7 +132,10 @@ pub enum Error {
         source: ir::Error,
     },
     /// A name that is to be added is there already.
-    #[error("the name '{name}' is taken: the model may be explained already; compile the original")]
+    #[error(
+        "the name '{}' is taken: the model may be explained already; compile the original",
+        Shown(name)
+    )]
     NameTaken {
         /// The name.
         name: String,
@@ -148,7 +152,7 @@ pub enum Error {
     #[error(transparent)]
     Unit(Problem),
     /// Nothing to emit.
-    #[error("no relevance of '{name}' reaches an input: {places}")]
+    #[error("no relevance of '{}' reaches an input: {}", Shown(name), Said(places))]
     Unreachable {
         /// The explained tensor.
         name: String,
@@ -157,8 +161,9 @@ pub enum Error {
     },
     /// A value gets no relevance.
     #[error(
-        "no relevance reaches the tensor '{name}' as such: it depends on no input, does not lead to \
-         the explained tensor, or lies within a layer"
+        "no relevance reaches the tensor '{}' as such: it depends on no input, does not lead to \
+         the explained tensor, or lies within a layer",
+        Shown(name)
     )]
     NoRelevance {
         /// The tensor.

@@ -2,7 +2,16 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use crate::{compile::Draft, error::Error, onnx::Model, options::Options, plan::Planned};
+use crate::{
+    compile::Draft,
+    error::Error,
+    onnx::{
+        Model,
+        shown::{Said, Shown},
+    },
+    options::Options,
+    plan::Planned,
+};
 
 /// What an explanation will be.
 #[derive(Debug, serde::Serialize)]
@@ -135,11 +144,12 @@ impl Inspection {
             self.model.display(),
             self.ir,
             self.opset,
-            self.explained,
+            Shown(&self.explained),
             self.ty,
             self.options.rule_text()
         );
         for InspectedUnit { node, operators, kind, rule, treatment, ty } in &self.units {
+            let (operators, node) = (Shown(operators).to_string(), Shown(node));
             let _ = writeln!(
                 text,
                 "  {kind:<13} {rule:<12} {treatment:<8} {operators:<28} {ty:<28} {node}"
@@ -147,13 +157,13 @@ impl Inspection {
         }
         let counts: Vec<_> = self.kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let _ = writeln!(text, "units: {}", counts.join(", "));
-        let _ = writeln!(text, "relevance of: {}", self.inputs.join(", "));
+        let _ = writeln!(text, "relevance of: {}", Said(&self.inputs.join(", ")));
         let _ = writeln!(text, "passes at {}: {}", self.options.level, self.passes.join(", "));
         for problem in &self.unsupported {
             let _ = writeln!(text, "unsupported: {problem}");
         }
         if !self.stops.is_empty() {
-            let _ = writeln!(text, "nothing flows through: {}", self.stops.join(", "));
+            let _ = writeln!(text, "nothing flows through: {}", Said(&self.stops.join(", ")));
         }
         if let Some(Cost { added_nodes, added_bytes, multiply_adds: (plain, whole) }) = self.cost {
             let _ = writeln!(

@@ -18,6 +18,7 @@ use crate::{
             tensor_shape_proto::{Dimension, dimension},
             type_proto,
         },
+        shown::beginning,
     },
 };
 
@@ -48,7 +49,7 @@ pub fn addition(graph: &Graph, outputs: &[Output]) -> Addition {
         let shown = &named[output.value.node.index()][output.value.slot as usize];
         if *shown != output.name {
             // A second name for a value, or a name for one that is the source's own.
-            let name = export.names.unique(&format!("{}/abslrp/Identity", output.name));
+            let name = export.names.unique(&format!("{}/abslrp/Identity", beginning(&output.name)));
             export.rename(shown, &name, &output.name);
         }
         export.into.output.push(value_info(graph, &output.name, &output.ty));
@@ -95,7 +96,8 @@ impl Export {
                 Origin::NewConstant(tensor) => vec![self.constant(graph, tensor)],
                 Origin::New(emitted) | Origin::Body(emitted) => {
                     let role = emitted.label.unwrap_or(&emitted.op_type);
-                    let name = self.names.unique(&format!("{}/abslrp/{role}", emitted.scope));
+                    let name =
+                        self.names.unique(&format!("{}/abslrp/{role}", beginning(&emitted.scope)));
                     let result = |value: Value| match (shown.get(&value), value.slot) {
                         (Some(&shown), _) => shown.to_string(),
                         (None, 0) => name.clone(),

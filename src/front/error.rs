@@ -1,6 +1,6 @@
 //! What can be wrong with the graph of a decodable model.
 
-use crate::ir;
+use crate::{ir, onnx::shown::Shown};
 
 /// What can be wrong with the graph of a decodable model.
 #[derive(Debug, thiserror::Error)]
@@ -8,8 +8,11 @@ use crate::ir;
 pub enum Error {
     /// A node reads a value that nothing produces, or only a later node in a circle with it.
     #[error(
-        "node '{node}' ({operator}, opset {opset}): its input '{input}' is produced {how}; the \
-         model is invalid: check it with `onnx.checker.check_model`"
+        "node '{}' ({}, opset {opset}): its input '{}' is produced {how}; the \
+         model is invalid: check it with `onnx.checker.check_model`",
+        Shown(node),
+        Shown(operator),
+        Shown(input)
     )]
     Dangling {
         /// The node.
@@ -25,7 +28,8 @@ pub enum Error {
     },
     /// A name is given twice, or to nothing.
     #[error(
-        "the value '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+        "the value '{}' {what}; the model is invalid: check it with `onnx.checker.check_model`",
+        Shown(name)
     )]
     Value {
         /// The name.
@@ -42,7 +46,7 @@ pub enum Error {
         limit: usize,
     },
     /// A node contradicts its operator's definition.
-    #[error("node '{node}' ({operator}, opset {opset}): {source}")]
+    #[error("node '{}' ({}, opset {opset}): {source}", Shown(node), Shown(operator))]
     Node {
         /// The node.
         node: String,

@@ -1,12 +1,16 @@
 //! What can be wrong with a use of an operator.
 
+use crate::onnx::shown::{Said, Shown};
+
 /// What can be wrong with a use of an operator, or be missing to differentiate it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An attribute is not what the operator's definition says.
     #[error(
-        "attribute '{name}' {what}; the model is invalid: check it with `onnx.checker.check_model`"
+        "attribute '{}' {}; the model is invalid: check it with `onnx.checker.check_model`",
+        Shown(name),
+        Said(what)
     )]
     Attribute {
         /// The attribute.
@@ -16,7 +20,8 @@ pub enum Error {
     },
     /// An operand is not what the operator's definition says.
     #[error(
-        "operand {operand} {what}; the model is invalid: check it with `onnx.checker.check_model`"
+        "operand {operand} {}; the model is invalid: check it with `onnx.checker.check_model`",
+        Said(what)
     )]
     Operand {
         /// Its place.
@@ -26,7 +31,8 @@ pub enum Error {
     },
     /// Shapes or types contradict each other.
     #[error(
-        "{what}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`"
+        "{}; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`",
+        Said(what)
     )]
     Shapes {
         /// The contradiction.
@@ -34,8 +40,9 @@ pub enum Error {
     },
     /// Something that has to be known at compile time is not.
     #[error(
-        "{what} is not known; fix it in the file, with \
-         `onnxruntime.tools.symbolic_shape_infer` or by exporting with static sizes"
+        "{} is not known; fix it in the file, with \
+         `onnxruntime.tools.symbolic_shape_infer` or by exporting with static sizes",
+        Said(what)
     )]
     Unknown {
         /// What.
@@ -53,7 +60,7 @@ pub enum Error {
         since: i64,
     },
     /// A form of the operator that has no rule.
-    #[error("{what} cannot be explained")]
+    #[error("{} cannot be explained", Said(what))]
     Unsupported {
         /// The form.
         what: String,

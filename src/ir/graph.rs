@@ -12,6 +12,7 @@ use super::{
 use crate::onnx::{
     DataType, External, Tensor,
     schema::{GraphProto, ModelProto, NodeProto, TensorProto},
+    shown::Shown,
 };
 
 /// The graph of a model, or a subgraph of one of its nodes.
@@ -280,7 +281,7 @@ impl Graph {
     pub fn shape_text(&self, dims: &[Dim]) -> String {
         let dim = |dim: &Dim| match dim {
             Dim::Known(n) => n.to_string(),
-            Dim::Symbol(s) => self.symbol(*s).unwrap_or("?").to_string(),
+            Dim::Symbol(s) => Shown(self.symbol(*s).unwrap_or("?")).to_string(),
             Dim::Unknown => "?".into(),
         };
         format!("[{}]", dims.iter().map(dim).collect::<Vec<_>>().join(", "))
@@ -400,6 +401,15 @@ impl Graph {
                 (contents, non_negative, op.may_be_infinite(view, infinite))
             }
         };
+        for size in inferred.iter().flatten().flat_map(|ty| ty.shape.iter().flatten()) {
+            if let Dim::Known(size) = size
+                && !(0..=Type::LONGEST).contains(size)
+            {
+                return Err(Error::Shapes {
+                    what: format!("its result would have a size of {size}"),
+                });
+            }
+        }
         for slot in 0..self.dag[node].outputs.len() {
             let ty = inferred.as_ref().ok().and_then(|types| types.get(slot)).cloned();
             let ty = self.settle(ty.unwrap_or_default());

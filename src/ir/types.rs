@@ -48,6 +48,9 @@ impl Default for Type {
 }
 
 impl Type {
+    /// The largest size that an axis is believed to have: far beyond it, numbers of bytes overflow.
+    pub const LONGEST: i64 = 1 << 48;
+
     /// A type of known rank.
     pub fn new(elem: DataType, shape: Vec<Dim>) -> Self {
         Self { elem, shape: Some(shape) }

@@ -15,6 +15,7 @@ mod read;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 #[rustfmt::skip]
 pub mod schema;
+pub mod shown;
 mod tensor;
 pub mod text;
 #[cfg(feature = "fs")]
@@ -86,7 +87,7 @@ pub enum Error {
         what: String,
     },
     /// A tensor contradicts itself, or its data cannot be had.
-    #[error("{}: tensor '{tensor}': {what}", path.display())]
+    #[error("{}: tensor '{}': {what}", path.display(), shown::Shown(tensor))]
     Tensor {
         /// The file.
         path: PathBuf,

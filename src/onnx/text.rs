@@ -11,6 +11,7 @@ use super::{
         AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto,
         attribute_proto::AttributeType, tensor_shape_proto::dimension, type_proto,
     },
+    shown::Escaped,
 };
 
 /// The text of a model.
@@ -18,7 +19,7 @@ pub fn model(model: &ModelProto, external: &External) -> String {
     let mut out = String::new();
     let opsets = model.opset_import.iter().map(|o| match o.domain() {
         "" => format!("opset {}", o.version()),
-        domain => format!("{domain} {}", o.version()),
+        domain => format!("{} {}", Escaped(domain), o.version()),
     });
     let opsets: Vec<_> = opsets.collect();
     let _ = writeln!(out, "ir {}, {}", model.ir_version(), opsets.join(", "));
@@ -30,14 +31,16 @@ pub fn model(model: &ModelProto, external: &External) -> String {
         let (input, output) = (function.input.join(", "), function.output.join(", "));
         let _ = writeln!(
             out,
-            "function {}.{}({input}) -> {output}",
-            function.domain(),
-            function.name()
+            "function {}.{}({}) -> {}",
+            Escaped(function.domain()),
+            Escaped(function.name()),
+            Escaped(&input),
+            Escaped(&output)
         );
         function.node.iter().for_each(|node| text.node(&mut out, node, "  "));
     }
     for entry in &model.metadata_props {
-        let _ = writeln!(out, "meta   {} = {:?}", entry.key(), entry.value());
+        let _ = writeln!(out, "meta   {} = {:?}", Escaped(entry.key()), entry.value());
     }
     out
 }
@@ -50,15 +53,16 @@ impl Text<'_> {
     fn graph(&self, out: &mut String, graph: &GraphProto, indent: &str) {
         for input in &graph.input {
             let ty = input.r#type.as_ref().map_or_else(|| "?".into(), ty);
-            let _ = writeln!(out, "{indent}input  {}: {ty}", input.name());
+            let _ = writeln!(out, "{indent}input  {}: {ty}", Escaped(input.name()));
         }
         for tensor in &graph.initializer {
-            let _ = writeln!(out, "{indent}const  {}: {}", tensor.name(), self.tensor(tensor));
+            let (name, text) = (Escaped(tensor.name()), self.tensor(tensor));
+            let _ = writeln!(out, "{indent}const  {name}: {text}");
         }
         graph.node.iter().for_each(|node| self.node(out, node, indent));
         for output in &graph.output {
             let ty = output.r#type.as_ref().map_or_else(|| "?".into(), ty);
-            let _ = writeln!(out, "{indent}output {}: {ty}", output.name());
+            let _ = writeln!(out, "{indent}output {}: {ty}", Escaped(output.name()));
         }
     }
 
@@ -84,10 +88,11 @@ impl Text<'_> {
         let inputs: Vec<_> = inputs.collect();
         let outputs = node.output.join(", ");
         let call = format!("{domain}{}({})", node.op_type(), inputs.join(", "));
-        let _ = writeln!(out, "{indent}{outputs} = {call}{braces}{name}");
+        let line = format!("{outputs} = {call}{braces}{name}");
+        let _ = writeln!(out, "{indent}{}", Escaped(&line));
         for attribute in &node.attribute {
             for graph in attribute.g.iter().chain(&attribute.graphs) {
-                let _ = writeln!(out, "{indent}  {}:", attribute.name());
+                let _ = writeln!(out, "{indent}  {}:", Escaped(attribute.name()));
                 self.graph(out, graph, &format!("{indent}    "));
             }
         }
@@ -145,7 +150,7 @@ fn ty(ty: &TypeProto) -> String {
         |shape| {
             let dim = |d: &super::schema::tensor_shape_proto::Dimension| match &d.value {
                 Some(dimension::Value::DimValue(n)) => n.to_string(),
-                Some(dimension::Value::DimParam(name)) => name.clone(),
+                Some(dimension::Value::DimParam(name)) => Escaped(name).to_string(),
                 None => "?".into(),
             };
             shape.dim.iter().map(dim).collect()

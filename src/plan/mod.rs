@@ -17,6 +17,7 @@ use layers::{Layers, Units};
 use crate::{
     error::{Error, Hint, Problem},
     ir::{self, Graph, Kind, NodeIndex, Value},
+    onnx::shown::Shown,
     options::{Canonize, OnUnsupported, Options},
     rules::{Choice, Match, Place, Treatment},
 };
@@ -122,10 +123,9 @@ impl Plan {
         };
         for rule in composite.matches.iter().filter(|_| !composite.lenient) {
             if !whole.units.iter().any(|p| find(&p.unit) == Some(rule)) {
-                let near = layers
-                    .iter()
-                    .take(8)
-                    .map(|l| format!("{} '{}'", operator(&l.unit), graph.label(l.unit.node)));
+                let near = layers.iter().take(8).map(|l| {
+                    format!("{} '{}'", operator(&l.unit), Shown(graph.label(l.unit.node)))
+                });
                 let near = near.collect::<Vec<_>>().join(", ");
                 return Err(Error::NoMatch { what: rule.text(), near });
             }
@@ -153,7 +153,7 @@ impl Plan {
         let line = |Planned { unit, treatment, rule, .. }: &Planned| {
             format!(
                 "{}\t{}\t{rule}\t{}\n",
-                graph.label(unit.node),
+                Shown(graph.label(unit.node)),
                 unit.kind.name(),
                 treatment.name()
             )
@@ -173,7 +173,8 @@ impl Plan {
         if self.inputs.is_empty() {
             let cut = self.unsupported.iter().map(|problem| problem.to_string());
             let stops = self.stops.iter().map(|&node| {
-                format!("node '{}' ({})", graph.label(node), graph.node(node).operator_name())
+                let (node, operator) = (graph.label(node), graph.node(node).operator_name());
+                format!("node '{}' ({})", Shown(node), Shown(&operator))
             });
             let places: Vec<_> = cut.chain(stops).collect();
             return Err(Error::Unreachable {

@@ -10,7 +10,8 @@ use crate::{
     ParseError,
     compile::Summary,
     onnx::{
-        Addition, Model,
+        Addition, External, Model,
+        parts::tensors_mut,
         schema::{ModelProto, StringStringEntryProto, TensorProto},
     },
     options::Options,
@@ -103,24 +104,20 @@ pub fn source_of(model: &Model) -> Option<ModelProto> {
     (fingerprint(&source) == record.source_sha256).then_some(source)
 }
 
-/// The SHA-256 of a model without its tensor payloads.
+/// The SHA-256 of a model without its tensor payloads, wherever they lie.
 fn fingerprint(model: &ModelProto) -> String {
-    let bare = |tensor: &TensorProto| TensorProto {
-        dims: tensor.dims.clone(),
-        data_type: tensor.data_type,
-        name: tensor.name.clone(),
-        raw_data: tensor.raw_data.as_ref().map(|_| Bytes::new()),
-        ..TensorProto::default()
-    };
-    let mut hash = Sha256::new();
     let mut skeleton = model.clone();
-    if let Some(graph) = &mut skeleton.graph {
-        graph.initializer = graph.initializer.iter().map(bare).collect();
-        let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
-        for tensor in attributes.filter_map(|a| a.t.as_mut()) {
-            *tensor = bare(tensor);
-        }
-    }
+    tensors_mut(&mut skeleton, |tensor| {
+        let has_payload = tensor.raw_data.is_some() || External::holds(tensor);
+        *tensor = TensorProto {
+            dims: std::mem::take(&mut tensor.dims),
+            data_type: tensor.data_type,
+            name: tensor.name.take(),
+            raw_data: has_payload.then(Bytes::new),
+            ..TensorProto::default()
+        };
+    });
+    let mut hash = Sha256::new();
     hash.update(skeleton.encode_to_vec());
     let mut hex = String::new();
     for byte in hash.finalize() {

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use abslrp::verify::{
-    Error,
-    bench::{self, Alone, Request, bench},
-    session::Device,
+use abslrp::{
+    onnx::transaction::Scratch,
+    verify::{
+        Error,
+        bench::{self, Alone, Request, bench},
+        session::Device,
+    },
 };
 
 use super::{Explain, Failure, Report, spinner, verify::Runtime};
@@ -18,16 +21,16 @@ pub struct Args {
     #[command(flatten)]
     explain: Explain,
     /// The number of samples in a batch, where the model leaves it open
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = at_most::<65_536>)]
     batch: usize,
     /// The size of other axes that the model leaves open
-    #[arg(long, default_value_t = 224, value_name = "N")]
+    #[arg(long, default_value_t = 224, value_name = "N", value_parser = at_most::<65_536>)]
     size: usize,
     /// How often each runs
-    #[arg(long, default_value_t = 12, value_name = "N")]
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = at_most::<65_536>)]
     rounds: usize,
     /// The number of threads [default: ONNX Runtime's choice]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_most::<1024>)]
     threads: Option<usize>,
     /// Where to run
     #[arg(long, value_enum, default_value_t)]
@@ -43,6 +46,14 @@ pub struct Args {
     /// Load and run the model as it is, and say what that takes
     #[arg(long, hide = true)]
     alone: bool,
+}
+
+/// A number from 1 to a limit that nobody who means it reaches.
+fn at_most<const LIMIT: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=LIMIT).contains(&n) => Ok(n),
+        _ => Err(format!("not a number from 1 to {LIMIT}")),
+    }
 }
 
 impl Args {
@@ -61,13 +72,10 @@ impl Args {
             let json = serde_json::json!(bench::alone(&self.model, &request)?);
             return Ok(Report { text: String::new(), json, as_json: true, holds: true });
         }
-        // Beside the model, where that can be written to, so that external data need no copies.
-        let parent = self.model.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = tempfile::Builder::new()
-            .prefix(".abslrp-bench-")
-            .tempdir_in(parent.unwrap_or(Path::new(".")))
-            .or_else(|_| tempfile::tempdir())
-            .map_err(|e| abslrp::onnx::Error::io(&self.model)(e))?;
+        // Beside the model, where that can be written to: there is room for its like.
+        let directory = Scratch::within(self.model.parent().unwrap_or(Path::new("")))
+            .or_else(|_| Scratch::within(&std::env::temp_dir()))
+            .map_err(abslrp::onnx::Error::io(&self.model))?;
         let spinner = spinner("running on ONNX Runtime");
         let mut report = bench(&self.model, &request, directory.path())?;
         for variant in &mut report.variants {

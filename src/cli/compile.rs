@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use abslrp::onnx;
+use abslrp::onnx::{self, shown::Shown};
 
 use super::{Explain, Failure, Report, progress, verify::Run};
 
@@ -19,7 +19,7 @@ pub struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     explain: Explain,
-    /// Run it beside its source on ONNX Runtime; no file is left if a check does not hold
+    /// Run it beside its source on ONNX Runtime; nothing is written if a check does not hold
     #[arg(long)]
     verify: bool,
     #[command(flatten)]
@@ -33,24 +33,33 @@ impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let model = onnx::Model::open(&self.model)?;
         let out = self.out.unwrap_or_else(|| self.model.with_extension("explained.onnx"));
+        let mut transaction = onnx::Transaction::default();
+        model.files().iter().for_each(|path| transaction.protect(path));
+        self.explain.files().chain(self.run.files()).for_each(|path| transaction.protect(path));
+        transaction.check(&out)?;
         let explanation =
             abslrp::compile(&model, &self.explain.into()).map_err(Failure::lrp(&self.model))?;
-        let bytes = explanation.writer().progress(&progress("writing")).write(&out)?;
+        let progress = progress("writing");
+        let writer = explanation.writer().progress(&progress);
+        let bytes = writer.stage(&out, &mut transaction)?;
 
         let summary = explanation.summary();
         let mut text = text(summary, &out, bytes);
         let mut json = serde_json::json!({ "out": out, "bytes": bytes, "summary": summary });
         let mut holds = true;
         if self.verify {
-            let report = self.run.verify(&out, Some(self.model));
-            if !report.as_ref().is_ok_and(|report| report.holds) {
-                // What was asked for is a verified model, and this is none.
-                let _ = std::fs::remove_file(&out);
-            }
-            let report = report?;
+            // What was asked for is a verified model: until it is one, nobody sees it.
+            let staged = transaction.rehearse(&out)?;
+            let mut report = self.run.verify(&staged, Some(self.model))?;
+            report.model = out;
             text += &report.text();
             holds = report.holds;
             json["verification"] = serde_json::json!(report);
+        }
+        if holds {
+            transaction.commit()?;
+        } else {
+            text += "nothing was written, because a check did not hold\n";
         }
         Ok(Report { text, json, as_json: self.json, holds })
     }
@@ -63,7 +72,7 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
     let _ = writeln!(
         text,
         "      explains {} ({}, target {}, init {}, {}) across {} units",
-        summary.output,
+        Shown(&summary.output),
         summary.options.rule_text(),
         summary.options.target,
         summary.options.init,
@@ -71,6 +80,7 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
         summary.units
     );
     if let Some((output, operator)) = &summary.instead_of {
+        let (output, operator) = (Shown(output), Shown(operator));
         let _ = writeln!(
             text,
             "      that is what {output} has before its {operator}; --output {output} explains \
@@ -78,10 +88,10 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
         );
     }
     for (name, ty) in &summary.relevance {
-        let _ = writeln!(text, "      output {name}: {ty}");
+        let _ = writeln!(text, "      output {}: {ty}", Shown(name));
     }
     for name in &summary.unreached {
-        let _ = writeln!(text, "      no relevance reaches {name}");
+        let _ = writeln!(text, "      no relevance reaches {}", Shown(name));
     }
     for cut in &summary.cut {
         let _ = writeln!(text, "      cut: {cut}");

@@ -1,15 +1,19 @@
 //! `abslrp explain`
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    io::{BufWriter, Cursor, Write as _},
+    path::{Path, PathBuf},
+};
 
 use abslrp::{
-    onnx::Model,
+    onnx::{Model, Transaction, file, shown::Shown},
     verify::{
         runtime::Locate,
         session::{Array, Device, Input, Runner, Source},
     },
 };
-use image::{DynamicImage, RgbImage, imageops::FilterType};
+use image::{DynamicImage, ImageReader, Limits, RgbImage, imageops::FilterType};
 use ndarray::{Array2, ArrayD, Axis, Ix3, IxDyn};
 use serde_json::json;
 
@@ -60,6 +64,14 @@ enum Layout {
 impl Args {
     pub fn run(self) -> Result<Report, Failure> {
         let model = Model::open(&self.explained)?;
+        let out = self.out.unwrap_or_else(|| self.image.with_extension("relevance.png"));
+        let npy = out.with_extension("npy");
+        let format = image::ImageFormat::from_path(&out);
+        let format =
+            format.map_err(|e| Failure::Image { path: out.clone(), what: e.to_string() })?;
+        let mut transaction = Transaction::default();
+        model.files().iter().chain([&self.image]).for_each(|path| transaction.protect(path));
+        [&out, &npy].into_iter().try_for_each(|path| transaction.check(path))?;
         let refuse = |what: String| Failure::Image { path: self.explained.clone(), what };
         let how: Locate = Locate::from(self.runtime);
         let source = Source::File(&self.explained);
@@ -70,7 +82,8 @@ impl Args {
         };
         if shape.len() != 4 {
             return Err(refuse(format!(
-                "the input {name} has {} axes, an image has 4 (NCHW or NHWC)",
+                "the input {} has {} axes, an image has 4 (NCHW or NHWC)",
+                Shown(name),
                 shape.len()
             )));
         }
@@ -94,7 +107,7 @@ impl Args {
             }
             (numbers, None)
         } else {
-            let picture = image::open(&self.image).map_err(|e| bad_image(e.to_string()))?;
+            let picture = picture(&self.image).map_err(bad_image)?;
             let size = |axis: usize, own: u32| {
                 shape[axis].and_then(|n| u32::try_from(n).ok()).unwrap_or(own)
             };
@@ -141,13 +154,16 @@ impl Args {
         // One number per pixel: the sum over channels.
         let map = relevance.numbers().remove_axis_sum(c).map_err(refuse)?;
         let scale = map.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-        let out = self.out.unwrap_or_else(|| self.image.with_extension("relevance.png"));
-        let npy = out.with_extension("npy");
-        relevance.write(&npy)?;
+        relevance.write_to(transaction.create(&npy)?, &npy)?;
         let picture = picture.unwrap_or_else(|| drawn(&numbers, [c, h, w]));
+        // The encoder of pictures goes back and forth.
+        let mut file = BufWriter::new(transaction.create(&out)?);
         heat(&picture, &map, scale)
-            .save(&out)
+            .write_to(&mut file, format)
+            .and_then(|()| Ok(file.flush()?))
             .map_err(|e| Failure::Image { path: out.clone(), what: e.to_string() })?;
+        drop(file);
+        transaction.commit()?;
 
         let sum: f64 = map.sum();
         let mut text = String::new();
@@ -165,7 +181,7 @@ impl Args {
             Some((output.clone(), best.0, *best.1))
         });
         if let Some((output, class, score)) = &best {
-            let _ = writeln!(text, "{output} is largest at class {class}: {score:.6}");
+            let _ = writeln!(text, "{} is largest at class {class}: {score:.6}", Shown(output));
         }
         let json = json!({
             "heat_map": out, "relevance": npy, "scale": scale, "sum": sum,
@@ -173,6 +189,27 @@ impl Args {
         });
         Ok(Report { text, json, as_json: self.json, holds: true })
     }
+}
+
+/// Reads a picture. Its header may say anything: what it would take is looked at before it is had.
+fn picture(path: &Path) -> Result<DynamicImage, String> {
+    /// More than any camera's, and half a gigabyte at most.
+    const PIXELS: u64 = 1 << 26;
+    let bytes = file::read(path, 1 << 30).map_err(|e| e.to_string())?;
+    let read = |memory: u64| {
+        let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(memory);
+        reader.limits(limits);
+        Ok::<_, image::ImageError>(reader)
+    };
+    let size = read(1 << 26).and_then(ImageReader::into_dimensions);
+    let (width, height) = size.map_err(|e| e.to_string())?;
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > PIXELS {
+        return Err(format!("{width} × {height} pixels are too many; scale it down first"));
+    }
+    read(8 * pixels + (1 << 26)).and_then(ImageReader::decode).map_err(|e| e.to_string())
 }
 
 trait Pixels {

@@ -15,7 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abslrp::{Hint, onnx};
+use abslrp::{
+    Hint,
+    onnx::{
+        self,
+        shown::{self, Said},
+    },
+};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -117,6 +123,7 @@ pub fn advice(hint: Option<Hint>) -> Option<&'static str> {
 /// Parses the command line and runs it: exit code 0 when the work is done and every check holds, 1
 /// when not, 2 for wrong usage.
 pub fn run() -> ExitCode {
+    undo_when_told_to_end();
     let result = match Cli::parse().command {
         Command::Compile(args) => args.run(),
         Command::Verify(args) => args.run(),
@@ -128,17 +135,54 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(report) => {
-            let text = if report.as_json { format!("{:#}\n", report.json) } else { report.text };
+            let text = if report.as_json { json(&report.json) } else { report.text };
             // A reader that has seen enough closes the pipe: no reason to complain.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {
             let advice = advice(failure.hint()).map_or(String::new(), |text| format!("; {text}"));
-            let _ = writeln!(std::io::stderr(), "error: {failure}{advice}");
+            // One line, and no command to the terminal, whoever wrote what is in it.
+            let message = failure.to_string();
+            let _ = writeln!(std::io::stderr(), "error: {}{advice}", Said(&message));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Sees to it that nothing staged is left when the program is interrupted, told to end or loses its
+/// terminal; it then ends by that signal, as it would have.
+#[cfg(unix)]
+fn undo_when_told_to_end() {
+    use signal_hook::{consts, iterator::Signals, low_level::emulate_default_handler};
+    // A signal that whoever started the program had it ignore, as `nohup` does, stays ignored.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let heeded = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
+    let wanted = [consts::SIGINT, consts::SIGTERM, consts::SIGHUP].into_iter().filter(heeded);
+    if let Ok(mut signals) = Signals::new(wanted) {
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                onnx::transaction::abandon();
+                let _ = emulate_default_handler(signal);
+            }
+        });
+    }
+}
+
+#[cfg(not(unix))]
+fn undo_when_told_to_end() {}
+
+/// JSON in which nothing is a command to a terminal either.
+fn json(value: &serde_json::Value) -> String {
+    let text = format!("{value:#}\n");
+    let plain = |c: char| c == '\n' || !shown::commands(c);
+    if text.chars().all(plain) {
+        return text;
+    }
+    let escaped = |c: char| if plain(c) { c.to_string() } else { format!("\\u{:04x}", c as u32) };
+    text.chars().map(escaped).collect()
 }
 
 /// A progress bar in bytes for work over a second, on a terminal only.
@@ -183,7 +227,7 @@ pub struct Explain {
     composite: Option<abslrp::rules::Composite>,
     /// Rules for different layers, in place of one: a TOML file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rule", "composite"], value_parser = config)]
-    config: Option<abslrp::rules::Composite>,
+    config: Option<Config>,
     /// What is taken for one layer: what a framework does, or every node by itself
     #[arg(long, value_enum, default_value_t)]
     canonize: abslrp::options::Canonize,
@@ -236,21 +280,39 @@ fn selection(text: &str) -> Result<abslrp::options::Selection, String> {
     Ok(selection)
 }
 
+impl Explain {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.config.iter().map(|config| config.path.as_path())
+    }
+}
+
+/// A composite from a file.
+#[derive(Clone)]
+struct Config {
+    path: PathBuf,
+    composite: abslrp::rules::Composite,
+}
+
 /// Reads a composite from a TOML file.
-fn config(path: &str) -> Result<abslrp::rules::Composite, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+fn config(path: &str) -> Result<Config, String> {
+    /// Longer than anybody would write one.
+    const LONGEST: u64 = 1 << 20;
+    let bytes = onnx::file::read(path.as_ref(), LONGEST).map_err(|e| format!("{path}: {e}"))?;
+    let text = String::from_utf8(bytes).map_err(|e| format!("{path}: {e}"))?;
     let composite: abslrp::rules::Composite =
         toml::from_str(&text).map_err(|e| format!("{path}: {e}"))?;
     // By its name alone, so that the same file gives the same bytes wherever it lies.
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into();
-    Ok(abslrp::rules::Composite { name, ..composite })
+    let composite = abslrp::rules::Composite { name, ..composite };
+    Ok(Config { path: path.into(), composite })
 }
 
 impl From<Explain> for abslrp::Options {
     fn from(args: Explain) -> Self {
         Self {
             rule: args.rule,
-            composite: args.composite.or(args.config),
+            composite: args.composite.or(args.config.map(|config| config.composite)),
             canonize: args.canonize,
             output: args.output,
             target: args.target,

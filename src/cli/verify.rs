@@ -63,6 +63,12 @@ impl From<Runtime> for Locate {
 }
 
 impl Run {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let inputs = self.input.iter().map(|input| input.path.as_path());
+        inputs.chain(self.runtime.ort_lib.as_deref())
+    }
+
     /// The verification of `explained`.
     pub fn verify(
         self,

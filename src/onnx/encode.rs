@@ -1,7 +1,5 @@
 //! Encoding a model with what was added to it, without copying its weights.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use prost::{
     Message,
@@ -29,7 +27,7 @@ pub struct Addition {
 
 /// The encoding of `model` with `addition`, as a rope: large payloads are windows on the source.
 pub fn encode(model: &ModelProto, addition: &Addition) -> Vec<Bytes> {
-    rope(model, addition, Cow::Borrowed).finish()
+    rope(model, addition).finish()
 }
 
 /// Bytes in pieces, the large ones borrowed from where they lie.
@@ -90,11 +88,7 @@ impl Rope {
 /// Prost writes the fields of a message in the order of their tags. So the encoding of a message is
 /// that of its fields below a tag, then that tag, then those above it: which is how the payload of
 /// every initializer gets to the file without passing through a buffer.
-pub(super) fn rope<'m>(
-    model: &'m ModelProto,
-    addition: &'m Addition,
-    mut place: impl FnMut(&'m TensorProto) -> Cow<'m, TensorProto>,
-) -> Rope {
+pub(super) fn rope(model: &ModelProto, addition: &Addition) -> Rope {
     let mut out = Rope::default();
     out.fields(&ModelProto {
         ir_version: model.ir_version,
@@ -112,7 +106,7 @@ pub(super) fn rope<'m>(
         }
         inner.fields(&GraphProto { name: graph.name.clone(), ..GraphProto::default() });
         for tensor in graph.initializer.iter().chain(&addition.initializers) {
-            inner.nested(5, tensor_rope(&place(tensor)));
+            inner.nested(5, tensor_rope(tensor));
         }
         inner.fields(&GraphProto {
             node: Vec::new(),

@@ -10,7 +10,10 @@ mod encode;
 #[cfg_attr(not(feature = "fs"), path = "no_external.rs")]
 mod external;
 #[cfg(feature = "fs")]
+pub mod file;
+#[cfg(feature = "fs")]
 mod open;
+pub mod parts;
 mod read;
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 #[rustfmt::skip]
@@ -18,6 +21,8 @@ pub mod schema;
 pub mod shown;
 mod tensor;
 pub mod text;
+#[cfg(feature = "fs")]
+pub mod transaction;
 #[cfg(feature = "fs")]
 mod write;
 #[cfg(feature = "fs")]
@@ -30,6 +35,8 @@ pub use external::External;
 pub use read::Model;
 pub use schema::tensor_proto::DataType;
 pub use tensor::Tensor;
+#[cfg(feature = "fs")]
+pub use transaction::Transaction;
 #[cfg(feature = "fs")]
 pub use write::PROTOBUF_LIMIT;
 #[cfg(feature = "fs")]

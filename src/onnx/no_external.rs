@@ -21,6 +21,11 @@ impl External {
         tensor.data_location() == DataLocation::External
     }
 
+    /// Why it is not known how many bytes of data `tensor` has.
+    pub fn size(&self, tensor: &TensorProto) -> Result<u64, String> {
+        self.bytes(tensor).map(|bytes| bytes.len() as u64)
+    }
+
     /// Why the data of `tensor` cannot be had.
     pub fn bytes(&self, _tensor: &TensorProto) -> Result<Bytes, String> {
         Err("its external data cannot be read without the feature `fs`".into())

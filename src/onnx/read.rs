@@ -10,7 +10,10 @@ use prost::Message;
 
 use super::{
     Error, External, IR_VERSION, OPSETS, Tensor,
-    schema::{GraphProto, ModelProto},
+    parts::{Part, parts},
+    schema::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto},
+    shown::Shown,
+    tensor::check_sparse,
 };
 
 /// A decoded model and where it came from. There is none without a graph and a known operator set:
@@ -118,14 +121,52 @@ fn check(proto: &ModelProto, path: &Path, external: &External) -> Result<i64, Er
             );
         }
     };
-    for tensor in &graph.initializer {
-        Tensor::new(tensor, external).check().map_err(|what| Error::Tensor {
-            path: path.into(),
-            tensor: tensor.name().into(),
-            what,
-        })?;
+    for info in graph.input.iter().chain(&graph.value_info).chain(&graph.output) {
+        if let Some(size) = gigantic(info) {
+            return refuse(format!(
+                "'{}' is declared with a size of {size}; no tensor is that long",
+                Shown(info.name())
+            ));
+        }
+    }
+    for part in parts(proto) {
+        let bad = |name: &str| {
+            let (path, tensor) = (path.to_path_buf(), name.to_string());
+            move |what| Error::Tensor { path, tensor, what }
+        };
+        match part {
+            Part::Node(node) if node.output.is_empty() => {
+                return refuse(format!(
+                    "node '{}' ({}) has no outputs; the model is invalid: check it with \
+                     `onnx.checker.check_model`",
+                    Shown(node.name()),
+                    Shown(node.op_type())
+                ));
+            }
+            Part::Tensor(tensor) => {
+                Tensor::new(tensor, external).check().map_err(bad(tensor.name()))?;
+            }
+            Part::Sparse(sparse) => {
+                let name = sparse.values.as_ref().map_or("", |values| values.name());
+                check_sparse(sparse, external).map_err(bad(name))?;
+            }
+            _ => {}
+        }
     }
     Ok(opset)
+}
+
+/// A declared size that nothing can have: beyond it, numbers of bytes and of elements overflow.
+fn gigantic(info: &ValueInfoProto) -> Option<i64> {
+    const LONGEST: i64 = 1 << 48;
+    let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()? else {
+        return None;
+    };
+    let sizes = tensor.shape.as_ref()?.dim.iter().filter_map(|dim| match dim.value {
+        Some(dimension::Value::DimValue(size)) => Some(size),
+        _ => None,
+    });
+    sizes.into_iter().find(|size| *size > LONGEST)
 }
 
 fn opset(proto: &ModelProto) -> Option<i64> {

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use half::{bf16, f16};
 
-use super::{DataType, External, schema::TensorProto};
+use super::{
+    DataType, External,
+    schema::{SparseTensorProto, TensorProto},
+};
 
 /// A tensor message together with the files its data may lie in.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +27,7 @@ impl<'a> Tensor<'a> {
             .dims
             .iter()
             .try_fold(1usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
-            .ok_or_else(|| format!("the shape {:?} is impossible", self.proto.dims))
+            .ok_or_else(|| format!("the shape {} is impossible", self.shape()))
     }
 
     /// Checks that the data are as many as the shape declares.
@@ -35,34 +38,52 @@ impl<'a> Tensor<'a> {
             format!("its element type, {}, is none the schema knows", t.data_type())
         })?;
         let have = if External::holds(t) {
-            self.external.bytes(t)?.len()
+            self.external.size(t)?
         } else if let Some(raw) = &t.raw_data {
-            raw.len()
+            raw.len() as u64
         } else {
             let (stored, wanted) = match elem {
-                DataType::Float => (t.float_data.len(), count),
-                DataType::Complex64 => (t.float_data.len(), 2 * count),
-                DataType::Double => (t.double_data.len(), count),
-                DataType::Complex128 => (t.double_data.len(), 2 * count),
-                DataType::Int64 => (t.int64_data.len(), count),
-                DataType::Uint64 | DataType::Uint32 => (t.uint64_data.len(), count),
-                DataType::String => (t.string_data.len(), count),
-                // Types of less than a byte are packed in one of several ways.
-                _ if bits(elem).is_none_or(|b| b < 8) => return Ok(()),
-                _ => (t.int32_data.len(), count),
+                // A place that is left empty, for whoever fills it.
+                DataType::Undefined => return Ok(()),
+                DataType::Float => (t.float_data.len(), Some(count)),
+                DataType::Complex64 => (t.float_data.len(), count.checked_mul(2)),
+                DataType::Double => (t.double_data.len(), Some(count)),
+                DataType::Complex128 => (t.double_data.len(), count.checked_mul(2)),
+                DataType::Int64 => (t.int64_data.len(), Some(count)),
+                DataType::Uint64 | DataType::Uint32 => (t.uint64_data.len(), Some(count)),
+                DataType::String => (t.string_data.len(), Some(count)),
+                // Types of less than a byte share one, save where they are written as before IR
+                // version 10 said so.
+                _ => match bits(elem) {
+                    Some(bits @ (2 | 4)) if t.int32_data.len() != count => {
+                        (t.int32_data.len(), Some(count.div_ceil(8 / bits)))
+                    }
+                    _ => (t.int32_data.len(), Some(count)),
+                },
             };
-            return if stored == wanted {
+            return if wanted == Some(stored) {
                 Ok(())
             } else {
-                Err(format!("the shape {:?} needs {wanted} values, it holds {stored}", t.dims))
+                let wanted = wanted.map_or("too many".into(), |wanted| wanted.to_string());
+                Err(format!("the shape {} needs {wanted} values, it holds {stored}", self.shape()))
             };
         };
         let Some(bits) = bits(elem) else {
             return Err(format!("elements of type {} cannot be raw bytes", elem.as_str_name()));
         };
-        match count.checked_mul(bits).map(|b| b.div_ceil(8)) {
+        match count.checked_mul(bits).map(|b| b.div_ceil(8) as u64) {
             Some(wanted) if wanted == have => Ok(()),
-            _ => Err(format!("the shape {:?} does not fit its {have} bytes of data", t.dims)),
+            _ => Err(format!("the shape {} does not fit its {have} bytes of data", self.shape())),
+        }
+    }
+
+    /// The declared shape, for messages.
+    fn shape(&self) -> String {
+        const SHOWN: usize = 16;
+        let dims = &self.proto.dims;
+        match dims.get(..SHOWN) {
+            Some(first) if dims.len() > SHOWN => format!("{first:?}… of rank {}", dims.len()),
+            _ => format!("{dims:?}"),
         }
     }
 
@@ -76,10 +97,12 @@ impl<'a> Tensor<'a> {
 
     /// The values of a small integer tensor, in order; nothing for other types or over 256 values.
     pub fn ints(&self) -> Option<Vec<i64>> {
+        if self.count().ok()? > 256 { None } else { self.all_ints() }
+    }
+
+    /// The values of an integer tensor, in order; nothing for types that hold no sizes or indices.
+    fn all_ints(&self) -> Option<Vec<i64>> {
         let t = self.proto;
-        if self.count().ok()? > 256 {
-            return None;
-        }
         let elem = DataType::try_from(t.data_type()).ok()?;
         match (elem, self.raw()) {
             (DataType::Int64, Some(raw)) => Some(values(&raw, i64::from_le_bytes)),
@@ -146,6 +169,29 @@ impl<'a> Tensor<'a> {
             _ => None,
         }
     }
+}
+
+/// Checks that a sparse tensor has a place in its shape for each of its values, which are checked as
+/// tensors on their own.
+pub fn check_sparse(sparse: &SparseTensorProto, external: &External) -> Result<(), String> {
+    let (Some(values), Some(indices)) = (&sparse.values, &sparse.indices) else {
+        return Err("a sparse tensor without values or without indices".into());
+    };
+    let whole = TensorProto { dims: sparse.dims.clone(), ..TensorProto::default() };
+    let count = Tensor::new(&whole, external).count()? as i64;
+    let (Some(&stored), rank) = (values.dims.first(), sparse.dims.len() as i64) else {
+        return Err("the values of a sparse tensor are no list".into());
+    };
+    let linear = indices.dims == [stored];
+    if values.dims.len() != 1 || !linear && indices.dims != [stored, rank] {
+        return Err("the values and indices of a sparse tensor do not belong together".into());
+    }
+    let view = Tensor::new(indices, external);
+    let at = view.all_ints().filter(|_| indices.data_type() == DataType::Int64 as i32);
+    let at = at.ok_or("the indices of a sparse tensor are no 64-bit integers")?;
+    let sizes = if linear { &[count][..] } else { &sparse.dims };
+    let fits = at.iter().zip(sizes.iter().cycle()).all(|(&i, &size)| (0..size).contains(&i));
+    if fits { Ok(()) } else { Err("an index of a sparse tensor lies beyond its shape".into()) }
 }
 
 /// The width of an element in raw data; strings have none.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Addition, Error, Model, PROTOBUF_LIMIT, write::write};
+use super::{Addition, Error, Model, PROTOBUF_LIMIT, Transaction, write::stage};
 
 /// A model that is to be written, with what was added to it.
 pub struct Writer<'w> {
@@ -28,10 +28,23 @@ impl<'w> Writer<'w> {
         Self { progress, ..self }
     }
 
-    /// Writes it to `path`, by way of a temporary file: on failure nothing is left, and a file that
-    /// was there before is still there. External data stay where they are when `path` lies in the
-    /// same directory, and are copied otherwise. Returns the number of bytes written.
+    /// Writes it to `path`, all of it or nothing: a file that was there before is still there when
+    /// that fails. External data that lie where the written model will look for them stay there, and
+    /// are copied otherwise. Returns the number of bytes written.
     pub fn write(self, path: impl AsRef<Path>) -> Result<u64, Error> {
-        write(self.model, self.addition, path.as_ref(), self.limit, self.progress)
+        let mut transaction = Transaction::default();
+        let written = self.stage(path, &mut transaction)?;
+        transaction.commit()?;
+        Ok(written)
+    }
+
+    /// As [`Writer::write`], as a part of what a transaction writes.
+    pub fn stage(
+        self,
+        path: impl AsRef<Path>,
+        transaction: &mut Transaction,
+    ) -> Result<u64, Error> {
+        let Self { model, addition, limit, progress } = self;
+        stage(model, addition, path.as_ref(), limit, progress, transaction)
     }
 }

@@ -16,7 +16,7 @@ use super::{
     session::{Array, Device, Input, Runner, Settings, Source, sample},
 };
 use crate::{
-    onnx::{self, Model},
+    onnx::Model,
     options::{Level, Options},
 };
 
@@ -178,12 +178,7 @@ fn resident(key: &str) -> u64 {
 fn size(path: &Path) -> u64 {
     let of = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
     let Ok(model) = Model::open(path) else { return of(path) };
-    let tensors = model.graph().initializer.iter();
-    let files: std::collections::BTreeSet<_> = tensors
-        .filter(|tensor| onnx::External::holds(tensor))
-        .filter_map(|tensor| model.external().location(tensor).ok())
-        .collect();
-    of(path) + files.iter().map(|file| of(&model.external().directory().join(file))).sum::<u64>()
+    model.files().iter().map(|file| of(file)).sum()
 }
 
 fn feeds(runner: &Runner, request: &Request) -> Result<Vec<(String, Array)>, Error> {

@@ -18,7 +18,7 @@ use session::{Array, Device, Input, NamedInput, Runner, Source, sample};
 use crate::{
     Hint, ParseError,
     back::{self, Record},
-    onnx::{self, Addition, Model, schema::ModelProto},
+    onnx::{self, Addition, Model, schema::ModelProto, shown::Shown},
     options::{Level, Options},
 };
 
@@ -45,6 +45,17 @@ pub enum Error {
     NoLibrary {
         /// The library.
         path: PathBuf,
+    },
+    /// Somebody else could have written the library.
+    #[error(
+        "{}: not to be trusted, because {why}; take a copy of your own, or put that right with chown and chmod go-w",
+        path.display()
+    )]
+    Untrusted {
+        /// The library, or the cache.
+        path: PathBuf,
+        /// Who.
+        why: String,
     },
     /// The library does not load.
     #[error("{}: not a usable ONNX Runtime 1.20 or newer: {why}", path.display())]
@@ -80,8 +91,14 @@ pub enum Error {
         /// The type.
         elem: String,
     },
+    /// An input that is too large to be made up.
+    #[error("an input of shape {shape:?} is too large for random numbers")]
+    Sample {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// An input that the model does not have.
-    #[error("the model has no input '{name}'; it has {known}")]
+    #[error("the model has no input '{}'; it has {}", Shown(name), Shown(known))]
     NoInput {
         /// The name.
         name: String,
@@ -136,9 +153,11 @@ impl Error {
     /// What could be said otherwise.
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
-            Self::NoRuntime { .. } | Self::NoLibrary { .. } => Hint::Library,
+            Self::NoRuntime { .. } | Self::NoLibrary { .. } | Self::Untrusted { .. } => {
+                Hint::Library
+            }
             Self::Cuda { .. } => Hint::Device,
-            Self::Run { .. } | Self::InputType { .. } => Hint::Inputs,
+            Self::Run { .. } | Self::InputType { .. } | Self::Sample { .. } => Hint::Inputs,
             Self::NotExplained { .. } => Hint::Explained,
             Self::NoSource { .. } => Hint::Source,
             Self::Lrp(error) => return error.hint(),
@@ -228,13 +247,12 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         Some(options) => options.clone(),
         None => record.options().map_err(|why| Error::Options { path: path.into(), why })?,
     };
-    let source = match &request.source {
-        Some(source) => Model::open(source)?,
-        None => {
-            let source = back::source_of(&model);
-            let proto = source.ok_or_else(|| Error::NoSource { path: path.into() })?;
-            Model::new(proto, path)?
-        }
+    // What was added is compared with what is added now to the source inside, whose weights lie where
+    // those of the explained model do.
+    let source = match (back::source_of(&model), &request.source) {
+        (Some(inside), _) => Model::new(inside, path)?,
+        (None, Some(source)) => Model::open(source)?,
+        (None, None) => return Err(Error::NoSource { path: path.into() }),
     };
     let bench = Bench { request, directory: source.external().directory() };
     let originals: Vec<_> = source.graph().output.iter().map(|o| o.name().to_string()).collect();
@@ -444,7 +462,7 @@ impl Report {
         let _ = writeln!(out, "{} on ONNX Runtime ({device})", self.model.display());
         for (name, dims, given) in &self.inputs {
             let origin = if *given { "given" } else { "random" };
-            let _ = writeln!(out, "      input {name} {}, {origin}", shape(dims));
+            let _ = writeln!(out, "      input {} {}, {origin}", Shown(name), shape(dims));
         }
         for output in &self.outputs {
             let bits = if output.identical { "bit-identical" } else { "NOT bit-identical" };
@@ -452,7 +470,7 @@ impl Report {
                 out,
                 "{}  output {}: {bits} to the source's; {:.1e} apart with graph optimisations",
                 mark(output.holds),
-                output.name,
+                Shown(&output.name),
                 output.optimised_difference
             );
         }
@@ -462,7 +480,7 @@ impl Report {
                 out,
                 "{}  {} {}: {finite}, Σ {:.4e}, Σ|R| {:.4e}; {:.1e} from {}",
                 mark(r.holds),
-                r.name,
+                Shown(&r.name),
                 shape(&r.shape),
                 r.sum,
                 r.magnitude,
@@ -494,8 +512,8 @@ impl Report {
                 out,
                 "      relevance grows {:.1e} times at '{}' ({}): it divides by values that vanish",
                 unit.amplification(),
-                unit.node,
-                unit.operators
+                Shown(&unit.node),
+                Shown(&unit.operators)
             );
         }
         if let (Some(first), Some(last)) = (self.units.first(), self.units.last()) {
@@ -523,7 +541,12 @@ impl Report {
             let _ = writeln!(
                 out,
                 "      {:>11.4e} {:>11.4e} {:>11.4e} {:>11.4e}  {} '{}'",
-                u.received, u.given, u.stabiliser, u.bias, u.operators, u.node
+                u.received,
+                u.given,
+                u.stabiliser,
+                u.bias,
+                Shown(&u.operators),
+                Shown(&u.node)
             );
         }
         out

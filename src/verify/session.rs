@@ -7,8 +7,8 @@ use std::{
 };
 
 use half::{bf16, f16};
-use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{ReadNpyError, ReadNpyExt, WriteNpyError, WriteNpyExt};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray_npy::{ViewElement, ViewNpyError, ViewNpyExt, WriteNpyError, WriteNpyExt};
 use ort::{
     ep,
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
@@ -19,7 +19,10 @@ use super::{
     Error,
     runtime::{Locate, environment},
 };
-use crate::{ParseError, onnx::DataType};
+use crate::{
+    ParseError,
+    onnx::{DataType, file},
+};
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -175,24 +178,36 @@ impl Array {
 
     /// Reads a `.npy` file of numbers.
     pub fn read(path: &Path) -> Result<ArrayD<f64>, Error> {
-        fn typed<T: ndarray_npy::ReadableElement>(path: &Path) -> Result<ArrayD<T>, ReadNpyError> {
-            ArrayD::read_npy(std::fs::File::open(path)?)
+        let refuse = |why: String| Error::Npy { path: path.into(), why };
+        // The file as it is, and a view of it: a header can say nothing that the file does not hold.
+        let bytes = file::read(path, u64::MAX).map_err(|e| refuse(e.to_string()))?;
+        fn typed<'b, T: ViewElement + Copy + 'b>(
+            bytes: &'b [u8],
+            number: impl Fn(T) -> f64,
+        ) -> Result<ArrayD<f64>, ViewNpyError> {
+            Ok(ArrayViewD::<'b, T>::view_npy(bytes)?.mapv(number))
         }
-        let result = match typed::<f32>(path) {
-            Err(ReadNpyError::WrongDescriptor(_)) => typed::<f64>(path)
-                .or_else(|_| typed::<i64>(path).map(|a| a.mapv(|v| v as f64)))
-                .or_else(|_| typed::<i32>(path).map(|a| a.mapv(f64::from)))
-                .or_else(|_| typed::<u8>(path).map(|a| a.mapv(f64::from)))
-                .or_else(|_| typed::<bool>(path).map(|a| a.mapv(|v| f64::from(u8::from(v))))),
-            other => other.map(|a| a.mapv(f64::from)),
+        let result = match typed::<f32>(&bytes, f64::from) {
+            Err(ViewNpyError::WrongDescriptor(_)) => typed::<f64>(&bytes, |v| v)
+                .or_else(|_| typed::<i64>(&bytes, |v| v as f64))
+                .or_else(|_| typed::<i32>(&bytes, f64::from))
+                .or_else(|_| typed::<u8>(&bytes, f64::from))
+                .or_else(|_| typed::<bool>(&bytes, |v| f64::from(u8::from(v)))),
+            other => other,
         };
-        result.map_err(|e| Error::Npy { path: path.into(), why: e.to_string() })
+        result.map_err(|e| refuse(e.to_string()))
     }
 
     /// Writes a `.npy` file: float64 as such, everything else as float32.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let file = std::fs::File::create(path);
+        let file = file.map_err(|e| Error::Npy { path: path.into(), why: e.to_string() })?;
+        self.write_to(file, path)
+    }
+
+    /// As [`Array::write`], to a file that is open; messages call it `path`.
+    pub fn write_to(&self, file: std::fs::File, path: &Path) -> Result<(), Error> {
         let refuse = |why: String| Error::Npy { path: path.into(), why };
-        let file = std::fs::File::create(path).map_err(|e| refuse(e.to_string()))?;
         let written: Result<(), WriteNpyError> = match self {
             Self::Float64(a) => a.write_npy(file),
             Self::Float32(a) => a.write_npy(file),
@@ -339,6 +354,12 @@ impl Runner {
 /// small numbers for indices.
 pub fn sample(shape: &[usize], elem: DataType, seed: u64) -> Result<Array, Error> {
     use DataType as T;
+    /// As many numbers as fit a gigabyte.
+    const MOST: usize = 1 << 27;
+    let count = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+    if count.is_none_or(|count| count > MOST) {
+        return Err(Error::Sample { shape: shape.to_vec() });
+    }
     let mut state = seed;
     let mut next = || {
         // SplitMix64 (Steele et al. 2014).

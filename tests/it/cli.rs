@@ -180,7 +180,7 @@ fn failures_exit_with_1_name_the_file_and_leave_nothing() {
     };
     insta::assert_snapshot!(fail(&["compile", "missing.onnx"]), @"error: missing.onnx: No such file or directory (os error 2)");
     insta::assert_snapshot!(fail(&["compile", "3.png"]), @"error: 3.png: not an ONNX model, or a damaged one: failed to decode Protobuf message: invalid tag value: 0");
-    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "digits.onnx"]), @"error: digits.onnx: the output would overwrite the source; name another file with -o");
+    insta::assert_snapshot!(fail(&["compile", "digits.onnx", "-o", "digits.onnx"]), @"error: digits.onnx: the output would overwrite a file that is read; name another file");
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--output", "logit"]), @"error: digits.onnx: there is no tensor 'logit'; there is logits; choose a tensor with --output");
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--target", "10"]), @"error: digits.onnx: there is no class 10: there are only 10, counted from 0; choose with --target argmax, an index, or input");
     insta::assert_snapshot!(fail(&["compile", "digits.onnx", "--relevance-of", "0.weight"]), @"error: digits.onnx: no relevance reaches the tensor '0.weight' as such: it depends on no input, does not lead to the explained tensor, or lies within a layer; `abslrp inspect` shows the layers");

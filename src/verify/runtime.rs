@@ -11,6 +11,7 @@ use std::{
 use ort::environment::Environment;
 
 use super::Error;
+use crate::onnx::transaction::Scratch;
 
 /// The version that is fetched when none is found.
 pub const VERSION: &str = "1.32.0";
@@ -27,27 +28,53 @@ pub struct Locate {
 
 /// The library: the one named, `ORT_DYLIB_PATH`, one beside the executable or in this project's
 /// cache, that of an installed Python package `onnxruntime`, or one that is fetched, in that order.
+/// None is loaded that others could have written, and none because it lies in the current directory.
 pub fn locate(how: &Locate) -> Result<PathBuf, Error> {
-    let named = how.library.clone().or_else(|| variable("ORT_DYLIB_PATH"));
-    if let Some(path) = named {
-        return if path.is_file() { Ok(path) } else { Err(Error::NoLibrary { path }) };
+    if let Some(path) = &how.library {
+        return named(path);
     }
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf));
-    let cached = cache()?.join(format!("onnxruntime-{VERSION}/onnxruntime/capi"));
-    let found = beside.iter().chain([&cached]).find_map(|directory| library_in(directory));
-    if let Some(path) = found.or_else(installed) {
+    if let Some(path) = variable("ORT_DYLIB_PATH") {
+        let path = absolute("ORT_DYLIB_PATH", path)?;
+        return named(&path);
+    }
+    if let Some(path) = beside().or(cached()?).or_else(installed) {
         return Ok(path);
     }
     let allowed = how.fetch.filter(|_| std::env::var_os("ABSLRP_NO_FETCH").is_none());
     let Some(notice) = allowed else {
         return Err(Error::NoRuntime { why: "fetching it was forbidden".into() });
     };
-    let wheel = fetch("onnxruntime", VERSION, notice)?.join("onnxruntime/capi");
-    library_in(&wheel)
-        .ok_or_else(|| Error::NoRuntime { why: format!("{} holds no library", wheel.display()) })
+    fetch(notice)
 }
 
-/// The library in a directory.
+/// A library that the user chose.
+fn named(path: &Path) -> Result<PathBuf, Error> {
+    let missing = || Error::NoLibrary { path: path.into() };
+    // With a directory in its name, so that the loader looks nowhere else.
+    let real = path.canonicalize().map_err(|_| missing())?;
+    if !real.is_file() {
+        return Err(missing());
+    }
+    match trust::distrust(&real) {
+        None => Ok(real),
+        Some(why) => Err(Error::Untrusted { path: path.into(), why }),
+    }
+}
+
+/// The library beside the executable, unless that is where the user happens to be: what lies there
+/// may have come with a model.
+fn beside() -> Option<PathBuf> {
+    let directory = std::env::current_exe().ok()?.parent()?.canonicalize().ok()?;
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    if here.as_ref() == Some(&directory) { None } else { library_in(&directory) }
+}
+
+/// The library that was fetched before.
+fn cached() -> Result<Option<PathBuf>, Error> {
+    Ok(library_in(&cache()?.join(FETCHED).join(CAPI)))
+}
+
+/// The library in a directory, if it is one to be trusted.
 fn library_in(directory: &Path) -> Option<PathBuf> {
     let names = |entry: std::io::Result<std::fs::DirEntry>| {
         let path = entry.ok()?.path();
@@ -59,16 +86,20 @@ fn library_in(directory: &Path) -> Option<PathBuf> {
     };
     let mut found: Vec<_> = std::fs::read_dir(directory).ok()?.filter_map(names).collect();
     found.sort_unstable();
-    found.pop()
+    let real = found.pop()?.canonicalize().ok()?;
+    (real.is_file() && trust::distrust(&real).is_none()).then_some(real)
 }
 
 /// The library of an installed Python package.
 fn installed() -> Option<PathBuf> {
-    let find = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
-    let output = Command::new(python()).args(["-c", find]).output().ok()?;
+    // Isolated, Python leaves out what the user has installed for himself, which is welcome here.
+    let find = "import importlib.util as u, site, sys; sys.path.append(site.getusersitepackages()); \
+                s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
+    let place = Scratch::within(&std::env::temp_dir()).ok()?;
+    let output = python(&place)?.args(["-c", find]).output().ok()?;
     let package = String::from_utf8(output.stdout).ok()?;
-    let package = package.trim();
-    (!package.is_empty()).then(|| library_in(&Path::new(package).join("capi")))?
+    let package = Path::new(package.trim());
+    package.is_absolute().then(|| library_in(&package.join("capi")))?
 }
 
 /// A path in the environment; empty is none.
@@ -76,40 +107,78 @@ fn variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-fn python() -> &'static str {
-    if cfg!(windows) { "python" } else { "python3" }
+/// A path that does not depend on where the user happens to be.
+fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
+    let why = || format!("{name} is no absolute path");
+    if path.is_absolute() { Ok(path) } else { Err(Error::NoRuntime { why: why() }) }
+}
+
+/// Python, isolated: neither the current directory nor the environment says where its modules are.
+/// It runs in a directory of ours, and is looked for in those directories of `PATH` that do not
+/// depend on where the user happens to be.
+fn python(place: &Scratch) -> Option<Command> {
+    let name = if cfg!(windows) { "python.exe" } else { "python3" };
+    let directories = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&directories)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())?;
+    let mut command = Command::new(found);
+    command.arg("-I").current_dir(place.path());
+    Some(command)
 }
 
 /// This project's cache: `ABSLRP_CACHE`, or the platform's place for such things.
 fn cache() -> Result<PathBuf, Error> {
-    let home = || variable("HOME").map(|home| home.join(".cache"));
-    variable("ABSLRP_CACHE")
-        .or_else(|| {
-            let base =
-                variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA")).or_else(home);
-            base.map(|base| base.join("abslrp"))
-        })
+    if let Some(path) = variable("ABSLRP_CACHE") {
+        return absolute("ABSLRP_CACHE", path);
+    }
+    // Relative ones are to be ignored (XDG Base Directory Specification).
+    let place = |name| variable(name).filter(|path| path.is_absolute());
+    let home = || place("HOME").map(|home| home.join(".cache"));
+    let base = place("XDG_CACHE_HOME").or_else(|| place("LOCALAPPDATA")).or_else(home);
+    base.map(|base| base.join("abslrp"))
         .ok_or(Error::NoRuntime { why: "no cache directory is known; set ABSLRP_CACHE".into() })
 }
 
-/// A Python wheel, unpacked in the cache: fetched with pip, once, whoever asks at the same time.
-fn fetch(package: &str, version: &str, notice: fn(&str)) -> Result<PathBuf, Error> {
+/// The wheel in the cache.
+const FETCHED: &str = "onnxruntime-1.32.0";
+/// Where the library lies in it.
+const CAPI: &str = "onnxruntime/capi";
+
+/// The wheels of [`VERSION`] for Python 3.12, whose library serves any version of Python: for Linux
+/// on x86-64 and ARM, macOS on ARM, Windows on x86-64 and ARM.
+const SHA256: [&str; 5] = [
+    "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
+    "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054",
+    "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e",
+    "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40",
+    "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8",
+];
+
+/// The library of a Python wheel, unpacked in the cache: fetched with pip, once, whoever asks at the
+/// same time. pip refuses a wheel that is not one of those which were known when this was written.
+fn fetch(notice: fn(&str)) -> Result<PathBuf, Error> {
     let cache = cache()?;
-    let fetched = cache.join(format!("{package}-{version}"));
-    if fetched.is_dir() {
-        return Ok(fetched);
-    }
     let refuse = |why: String| Error::NoRuntime { why };
     let io = |e: std::io::Error| refuse(format!("{}: {e}", cache.display()));
-    std::fs::create_dir_all(&cache).map_err(io)?;
-    let lock = File::create(cache.join("lock")).map_err(io)?;
-    lock.lock().map_err(io)?;
-    if fetched.is_dir() {
-        return Ok(fetched); // Somebody else was faster.
+    create_private(&cache).map_err(io)?;
+    if let Some(why) = trust::distrust(&cache) {
+        return Err(Error::Untrusted { path: cache, why });
     }
-    notice(&format!("fetching {package} {version} with pip, once, to {}", fetched.display()));
-    let staging = tempfile::tempdir_in(&cache).map_err(io)?;
-    // The library inside is the same for every version of Python.
+    // The directory is ours alone, so that nobody can have put a link here.
+    let mut lock = File::options();
+    let lock = lock.read(true).write(true).create(true).truncate(false).open(cache.join("lock"));
+    lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(io)?;
+    if let Some(library) = cached()? {
+        return Ok(library); // Somebody else was faster.
+    }
+    let fetched = cache.join(FETCHED);
+    notice(&format!("fetching onnxruntime {VERSION} with pip, once, to {}", fetched.display()));
+    let staging = Scratch::within(&cache).map_err(io)?;
+    let hashes: String = SHA256.iter().map(|hash| format!(" --hash=sha256:{hash}")).collect();
+    let requirement = format!("onnxruntime=={VERSION}{hashes}\n");
+    std::fs::write(staging.path().join("requirements.txt"), requirement).map_err(io)?;
     let pip = [
         "-m",
         "pip",
@@ -125,30 +194,84 @@ fn fetch(package: &str, version: &str, notice: fn(&str)) -> Result<PathBuf, Erro
         "--only-binary=:all:",
         "--python-version",
         "3.12",
+        "--require-hashes",
         "--dest",
+        "wheel",
+        "--requirement",
+        "requirements.txt",
     ];
-    let requirement = format!("{package}=={version}");
-    run(Command::new(python()).args(pip).arg(staging.path()).arg(&requirement))?;
-    let wheel = std::fs::read_dir(staging.path())
+    let python = || python(&staging).ok_or_else(|| refuse("there is no python3".into()));
+    run(python()?.env("TMPDIR", staging.path()).args(pip))?;
+    let wheel = std::fs::read_dir(staging.path().join("wheel"))
         .map_err(io)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension() == Some(OsStr::new("whl")))
-        .ok_or_else(|| refuse(format!("pip brought no wheel of {requirement}")))?;
+        .ok_or_else(|| refuse(format!("pip brought no wheel of onnxruntime {VERSION}")))?;
     let unpacked = staging.path().join("unpacked");
-    run(Command::new(python()).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+    run(python()?.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked))?;
+    // What is there holds no library that can be trusted, or it would have been found.
+    if fetched.symlink_metadata().is_ok() {
+        std::fs::rename(&fetched, staging.path().join("old")).map_err(io)?;
+    }
     std::fs::rename(&unpacked, &fetched).map_err(io)?;
-    Ok(fetched)
+    cached()?.ok_or_else(|| refuse(format!("{} holds no library", fetched.display())))
+}
+
+/// Creates a directory that nobody else can write to.
+fn create_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {
     let refuse = |why: String| Error::NoRuntime { why };
-    let output = command.output().map_err(|e| refuse(format!("{}: {e}", python())))?;
+    let output = command.output().map_err(|e| refuse(format!("python3: {e}")))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
     Err(refuse(format!("pip failed: {}", last.trim())))
+}
+
+/// Whether a file can be trusted to be what its owner put there.
+mod trust {
+    use std::path::Path;
+
+    /// Who else could have written the file or directory at a path without links, or exchanged it:
+    /// nothing where it can be trusted. Users whom the system keeps apart by other means than owners
+    /// and modes are taken at their word.
+    #[cfg(unix)]
+    pub(super) fn distrust(path: &Path) -> Option<String> {
+        use std::os::unix::fs::MetadataExt;
+        let me = rustix::process::geteuid().as_raw();
+        path.ancestors().find_map(|at| {
+            let Ok(found) = at.symlink_metadata() else {
+                return Some(format!("{} cannot be looked at", at.display()));
+            };
+            let (owner, mode) = (found.uid(), found.mode());
+            // In a directory with the sticky bit, nobody can rename or remove what is another's.
+            let sticky = found.is_dir() && mode & 0o1000 != 0;
+            // Many systems give each user a group of the same number, of which nobody else is; and
+            // whom an administrator lets write to what is his is his to know.
+            let by_group = mode & 0o020 != 0 && found.gid() != me && owner != 0;
+            let by_others = mode & 0o002 != 0;
+            if owner != me && owner != 0 {
+                Some(format!("{} belongs to another user", at.display()))
+            } else if (by_group || by_others) && !sticky {
+                Some(format!("others can write to {}", at.display()))
+            } else {
+                None
+            }
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn distrust(_: &Path) -> Option<String> {
+        None
+    }
 }
 
 /// Loads ONNX Runtime. The library that is asked for first is the one that the process uses.

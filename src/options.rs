@@ -141,6 +141,9 @@ impl fmt::Display for Target {
     }
 }
 
+/// How many maps of a sample there may be: each takes a sweep's memory when the model runs.
+const MAPS: usize = 1024;
+
 impl std::str::FromStr for Target {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Self, ParseError> {
@@ -153,7 +156,10 @@ impl std::str::FromStr for Target {
                 let count = text.strip_prefix("input:").and_then(|count| count.parse().ok());
                 let list: Option<Vec<i64>> = text.split(',').map(|i| i.parse().ok()).collect();
                 match (count, list) {
-                    (Some(count @ 1..=1024), _) => Ok(Self::Inputs(count)),
+                    (Some(count @ 1..=MAPS), _) => Ok(Self::Inputs(count)),
+                    (_, Some(list)) if list.len() > MAPS => {
+                        Err(format!("{} classes are too many: at most {MAPS}", list.len()).into())
+                    }
                     (_, Some(list)) if list.iter().all(|i| *i >= 0) => Ok(Self::Indices(list)),
                     _ => Err(format!(
                         "'{text}' is none of all, argmax, input, input:COUNT, or class indices from 0"

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     ir::{self, Emitted, Emitter, Facts, Graph, NodeIndex, Origin, Type, Value},
-    onnx::schema::{AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto},
+    onnx::{
+        schema::{AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto},
+        shown::beginning,
+    },
 };
 
 /// What a function or a branch computes, over names of its own.
@@ -71,7 +74,7 @@ impl Import<'_> {
         outer: &Scope,
         depth: usize,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        if depth == DEPTH {
+        if depth == DEPTH || self.budget == 0 {
             return Ok(None);
         }
         if let Some(body) = self.body(proto, inputs) {
@@ -92,6 +95,8 @@ impl Import<'_> {
         outer: &Scope,
         depth: usize,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
+        // A call costs what copying its body does, whether or not it turns out to be known.
+        self.budget = self.budget.saturating_sub(1 + body.nodes.len());
         let mut scope =
             if body.open { outer.clone() } else { Scope { closed: true, ..Scope::default() } };
         for (i, name) in body.inputs.iter().enumerate() {
@@ -166,7 +171,7 @@ impl Import<'_> {
         let Ok(inputs) = inputs.collect::<Result<Vec<_>, _>>() else { return Ok(false) };
         let scoped = match proto.name() {
             "" => label.to_string(),
-            name => format!("{label}/{name}"),
+            name => format!("{}/{}", beginning(label), beginning(name)),
         };
         if let Some(results) = self.inline(proto, &inputs, &scoped, scope, depth + 1)? {
             for (name, result) in proto.output.iter().zip(results) {
@@ -176,8 +181,7 @@ impl Import<'_> {
         }
         let known = self.graph.operators.find(proto.plain_domain(), proto.op_type()).is_some();
         let plain = proto.attribute.iter().all(|a| a.g.is_none() && a.graphs.is_empty());
-        self.budget = self.budget.saturating_sub(1);
-        if !known || !plain || proto.output.is_empty() || self.budget == 0 {
+        if !known || !plain || proto.output.is_empty() {
             let what = format!("{} in its body", proto.op_type());
             self.refusal.get_or_insert(ir::Error::Unsupported { what });
             return Ok(false);

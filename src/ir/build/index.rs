@@ -1,6 +1,6 @@
 //! Parts of values, and products with matrices.
 
-use super::Expr;
+use super::{Emitter, Expr};
 use crate::{
     ir::{Dim, Error, Value},
     onnx::{
@@ -90,7 +90,9 @@ impl Expr<'_> {
 
     /// The identity matrix of the size of an axis of this.
     pub fn identity_along(self, axis: usize, elem: DataType) -> Result<Self, Error> {
-        let (rows, columns) = if let Some(Dim::Known(n)) = self.ty().dim(axis) {
+        let size = self.ty().dim(axis).and_then(Dim::known);
+        let written_out = size.filter(|n| *n <= Emitter::WRITTEN_OUT);
+        let (rows, columns) = if let Some(n) = written_out {
             let (positions, n) = ((0..n).collect::<Vec<_>>(), n as usize);
             let list =
                 |dims: [usize; 2]| self.emitter.constant(TensorProto::of_ints(&dims, &positions));

@@ -233,6 +233,9 @@ impl Emitter {
 
     /// A list of zeros.
     pub fn zeros(&self, elem: DataType, count: usize) -> Expr<'_> {
+        if count as i64 > Self::WRITTEN_OUT {
+            return self.filled(elem, 0.0, &[count as i64]);
+        }
         self.constant(TensorProto::of_floats(elem, &[count], &vec![0.0; count]))
     }
 
@@ -253,15 +256,23 @@ impl Emitter {
         self.expr(Value { node, slot: 0 })
     }
 
+    /// How many numbers are written out that a node could count. A file says of an axis what it likes,
+    /// and what is added to it must not grow with that.
+    pub(super) const WRITTEN_OUT: i64 = 1 << 16;
+
     /// The numbers 0, 1, … along an axis of `like`, in a shape that broadcasts against it.
     pub fn positions<'e>(&'e self, like: Expr<'e>, axis: usize) -> Result<Expr<'e>, Error> {
         let ty = like.ty();
         let rank = ty.rank().ok_or(Error::Unknown { what: "the rank".into() })?;
         let mut shape = vec![1; rank];
-        if let Some(Dim::Known(n)) = ty.dim(axis) {
+        let known = ty.dim(axis).and_then(Dim::known);
+        if let Some(n) = known.filter(|n| *n <= Self::WRITTEN_OUT) {
             shape[axis] = n as usize;
             let values: Vec<i64> = (0..n).collect();
             return Ok(self.constant(TensorProto::of_ints(&shape, &values)));
+        }
+        if let Some(n) = known.filter(|_| self.opset() < 11) {
+            return Err(Error::Unsupported { what: format!("an axis of {n} before opset 11") });
         }
         if self.opset() < 11 {
             return Err(Error::Opset { what: "counting along an axis of unknown size", since: 11 });
@@ -270,7 +281,7 @@ impl Emitter {
         let size = like.size(axis).reshape(&[]);
         let range = self.emit("Range", &[scalar(0), Some(size), scalar(1)], vec![]);
         let mut target: Vec<_> = shape.iter().map(|&n| n as i64).collect();
-        target[axis] = -1;
+        target[axis] = known.unwrap_or(-1);
         Ok(range.reshape(&target))
     }
 }

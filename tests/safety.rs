@@ -448,6 +448,10 @@ fn no_library_is_loaded_that_others_could_have_written() {
     assert!(!at.join("e.onnx").exists());
 }
 
+fn graph(proto: &mut ModelProto) -> &mut GraphProto {
+    proto.graph.as_mut().unwrap()
+}
+
 #[cfg(unix)]
 #[test]
 fn the_cache_is_where_it_was_said_to_be() {
@@ -488,9 +492,6 @@ fn places(tensor: &TensorProto) -> Vec<(&'static str, ModelProto)> {
         change(&mut proto);
         proto
     };
-    fn graph(proto: &mut ModelProto) -> &mut GraphProto {
-        proto.graph.as_mut().unwrap()
-    }
     let held =
         |t: TensorProto| AttributeProto { t: Some(t), ..attribute("value", AttributeType::Tensor) };
     let constant = |name: &str| NodeProto {

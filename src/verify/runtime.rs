@@ -176,8 +176,8 @@ fn fetch(notice: fn(&str)) -> Result<PathBuf, Error> {
     let fetched = cache.join(FETCHED);
     notice(&format!("fetching onnxruntime {VERSION} with pip, once, to {}", fetched.display()));
     let staging = Scratch::within(&cache).map_err(io)?;
-    let hashes: String = SHA256.iter().map(|hash| format!(" --hash=sha256:{hash}")).collect();
-    let requirement = format!("onnxruntime=={VERSION}{hashes}\n");
+    let hashes = SHA256.map(|hash| format!("--hash=sha256:{hash}")).join(" ");
+    let requirement = format!("onnxruntime=={VERSION} {hashes}\n");
     std::fs::write(staging.path().join("requirements.txt"), requirement).map_err(io)?;
     let pip = [
         "-m",

@@ -178,15 +178,15 @@ impl Array {
 
     /// Reads a `.npy` file of numbers.
     pub fn read(path: &Path) -> Result<ArrayD<f64>, Error> {
-        let refuse = |why: String| Error::Npy { path: path.into(), why };
-        // The file as it is, and a view of it: a header can say nothing that the file does not hold.
-        let bytes = file::read(path, u64::MAX).map_err(|e| refuse(e.to_string()))?;
         fn typed<'b, T: ViewElement + Copy + 'b>(
             bytes: &'b [u8],
             number: impl Fn(T) -> f64,
         ) -> Result<ArrayD<f64>, ViewNpyError> {
             Ok(ArrayViewD::<'b, T>::view_npy(bytes)?.mapv(number))
         }
+        let refuse = |why: String| Error::Npy { path: path.into(), why };
+        // The file as it is, and a view of it: a header can say nothing that the file does not hold.
+        let bytes = file::read(path, u64::MAX).map_err(|e| refuse(e.to_string()))?;
         let result = match typed::<f32>(&bytes, f64::from) {
             Err(ViewNpyError::WrongDescriptor(_)) => typed::<f64>(&bytes, |v| v)
                 .or_else(|_| typed::<i64>(&bytes, |v| v as f64))

@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(number("gamma", "gamma"), "0.25");
         assert_eq!(number("gamma:epsilon=1", "gamma"), "0.25");
         assert_eq!(number("gamma:gamma=1", "gamma"), "1");
-        assert_eq!(number("abslrp:norms=twin", "norms"), "1");
+        assert_eq!(number("abslrp-notebook:norms=twin", "norms"), "1");
         let lists: Choice = "zbox:low=-2/-1.5,high=2".parse().unwrap();
         assert_eq!(lists.options().list("low"), [-2.0, -1.5]);
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_no_choice_is_refused_with_what_there_is() {
         for (text, reason) in [
-            ("", "there is no rule ''; known are abslrp-notebook, "),
+            ("", "there is no rule ''; known are abslrp, "),
             ("Epsilon", "there is no rule 'Epsilon'"),
             ("flat:epsilon=1", "the rule flat has no option 'epsilon'; it has none"),
             ("gamma:alpha=1", "the rule gamma has no option 'alpha'; it has gamma, epsilon"),
@@ -228,7 +228,7 @@ mod tests {
             ("epsilon:epsilon=1/2", "'1/2' is no value for the option epsilon"),
             ("epsilon:epsilon=nan", "'nan' is no value for the option epsilon"),
             ("epsilon:epsilon=inf", "'inf' is no value for the option epsilon"),
-            ("abslrp:norms=1", "'1' is no value for the option norms; it is one of pass, twin"),
+            ("abslrp-notebook:norms=1", "'1' is no value for the option norms; it is one of pass, twin"),
             ("zbox:low=1", "the rule zbox needs high"),
             ("zbox:low=1/,high=2", "'1/' is no value for the option low"),
             ("alpha-beta:alpha=3", "the rule alpha-beta: "),

@@ -136,13 +136,7 @@ impl Graph {
 
     /// The operands of a node by place; `None` where an optional one is left out.
     pub fn inputs(&self, node: NodeIndex) -> Vec<Option<Value>> {
-        let mut inputs = vec![None; self.dag[node].arity as usize];
-        for (to, value) in self.operands(node) {
-            if let Some(input) = inputs.get_mut(to) {
-                *input = Some(value);
-            }
-        }
-        inputs
+        self.dag[node].inputs.clone()
     }
 
     /// Everything a node reads, with its place: what subgraphs capture lies behind the declared inputs.
@@ -224,7 +218,7 @@ impl Graph {
 
     /// What the subgraphs of a node capture.
     pub fn captured(&self, node: NodeIndex) -> Vec<Value> {
-        let arity = self.dag[node].arity as usize;
+        let arity = self.dag[node].inputs.len();
         let captured = self.operands(node).filter(|&(place, _)| place >= arity);
         captured.collect::<BTreeMap<_, _>>().into_values().collect()
     }
@@ -249,7 +243,7 @@ impl Graph {
             Origin::Initializer(Some(i)) => self.message()?.initializer.get(*i),
             Origin::NewConstant(tensor) => Some(tensor),
             // A `Constant`, which alone has a tensor and no inputs.
-            Origin::Source(_) | Origin::Body(_) if self.dag[value.node].arity == 0 => {
+            Origin::Source(_) | Origin::Body(_) if self.dag[value.node].inputs.is_empty() => {
                 self.node(value.node).attribute("value").and_then(|a| a.t.as_ref())
             }
             _ => None,
@@ -356,9 +350,9 @@ impl Graph {
         captured: &[Value],
         outputs: Vec<Facts>,
     ) -> NodeIndex {
-        let arity = inputs.len() as u32;
         let (operator, children) = (self.resolve(&origin), Vec::new());
-        let node = Node { origin, operator, refusal: None, arity, children, outputs };
+        let own = inputs.to_vec();
+        let node = Node { origin, operator, refusal: None, inputs: own, children, outputs };
         let node = self.dag.add_node(node);
         let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
         let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));

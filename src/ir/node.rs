@@ -67,8 +67,9 @@ pub(crate) struct Node {
     pub(crate) operator: Option<&'static dyn Operator>,
     /// Why a call has no body.
     pub(crate) refusal: Option<Box<Error>>,
-    /// Declared inputs, empty ones included; edges beyond are captured by subgraphs.
-    pub(crate) arity: u32,
+    /// Declared inputs by place; edges beyond are captured by subgraphs. Operators ask for them one by
+    /// one, and one of thousands is not to be looked for among the edges each time.
+    pub(crate) inputs: Vec<Option<Value>>,
     pub(crate) children: Vec<Child>,
     pub(crate) outputs: Vec<Facts>,
 }

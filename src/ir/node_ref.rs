@@ -1,7 +1,5 @@
 //! A node as its operator sees it.
 
-use petgraph::{Direction, visit::EdgeRef};
-
 use super::{
     Attributes, Dim, Error, Facts, Graph, Kind, NodeIndex, Operator, Origin, Sign, Type, Value,
     broadcast,
@@ -139,10 +137,7 @@ impl<'g> NodeRef<'g> {
 
     /// An operand, if it is given.
     pub fn input(self, operand: usize) -> Option<Value> {
-        let edges = self.graph.dag.edges_directed(self.node, Direction::Incoming);
-        let mut own = edges.filter(|edge| edge.weight().to < self.graph.dag[self.node].arity);
-        let edge = own.find(|edge| edge.weight().to as usize == operand)?;
-        Some(Value { node: edge.source(), slot: edge.weight().from })
+        self.graph.dag[self.node].inputs.get(operand).copied().flatten()
     }
 
     /// All operands.

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use petgraph::{Direction, visit::EdgeRef};
 
-use super::{Graph, NodeIndex, Origin, Value, node::Slots};
+use super::{
+    Graph, NodeIndex, Origin, Value,
+    node::{Node, Slots},
+};
 use crate::onnx::schema::TensorProto;
 
 /// What becomes of a node that the compiler added.
@@ -65,7 +68,7 @@ impl Graph {
                     fresh.append(origin, &[], &[], outputs);
                 }
                 Verdict::Keep => {
-                    fresh.dag.add_node(self.dag[node].clone());
+                    fresh.dag.add_node(Node { inputs, ..self.dag[node].clone() });
                     let mut edges: Vec<_> = self
                         .dag
                         .edges_directed(node, Direction::Incoming)

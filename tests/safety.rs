@@ -693,9 +693,6 @@ fn weights_of_constants_are_moved_out_of_a_large_message() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     assert!(abslrp::source_of(&written).is_some(), "its record is that of its source");
     succeeds(directory.path(), &["verify", "e.onnx"]);
-    // What cannot be made small enough is not written.
-    let error = explanation.writer().limit(1000).write(&path);
-    assert!(error.unwrap_err().to_string().contains("without its weights"));
 }
 
 #[test]

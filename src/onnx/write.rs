@@ -51,9 +51,9 @@ pub(super) fn stage(
         tensors_mut(&mut proto, |tensor| externalise(tensor, &name, &mut data));
         addition.initializers.iter_mut().for_each(|t| externalise(t, &name, &mut data));
         message = rope(&proto, &addition);
-        if message.len > limit {
+        if message.len > PROTOBUF_LIMIT.max(limit) {
             let what = format!(
-                "takes {} bytes without its weights, and no reader of ONNX takes more than {limit}",
+                "takes {} bytes without its weights, and no reader of ONNX takes as many",
                 message.len
             );
             return Err(Error::Model { path: path.into(), what });

@@ -288,8 +288,10 @@ pub(super) fn environment(how: &Locate) -> Result<Environment, Error> {
         return Ok(environment.clone());
     }
     let path = locate(how)?;
-    let builder = ort::init_from(&path)
-        .map_err(|e| Error::Library { path: path.clone(), why: e.to_string() })?;
+    let library = ort::init_from(&path);
+    // Messages call it what the user does.
+    let path = how.library.clone().unwrap_or(path);
+    let builder = library.map_err(|e| Error::Library { path: path.clone(), why: e.to_string() })?;
     let environment = builder
         .with_name("abslrp")
         .with_telemetry(false)

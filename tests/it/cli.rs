@@ -141,12 +141,12 @@ fn a_colour_picture_and_an_array_are_images_too() {
             "--target",
             "2",
         ],
-        vec!["explain", "e.onnx", "a.npy", "--target", "1", "-o", "a.png"],
+        vec!["explain", "e.onnx", "a.npy", "--target", "1", "-o", "b.png"],
     ] {
         let output = abslrp(directory.path(), &args);
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
     }
-    let npy = fs::File::open(directory.path().join("a.npy")).unwrap();
+    let npy = fs::File::open(directory.path().join("b.npy")).unwrap();
     let relevance: ndarray::ArrayD<f32> = ndarray_npy::ReadNpyExt::read_npy(npy).unwrap();
     let want = golden("vgg", "rel.class1");
     let want = want.index_axis(ndarray::Axis(0), 0).insert_axis(ndarray::Axis(0)).to_owned();

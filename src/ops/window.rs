@@ -194,15 +194,16 @@ impl Window {
             let wanted = match spatial {
                 Some(spatial) if size.is_none_or(|size| spatial[axis] >= size) => spatial[axis],
                 Some(_) => return Err(bad("output_shape", "is less than the input")),
-                None if same => size.ok_or_else(unknown)? * window.strides[axis],
+                None if same => size.ok_or_else(unknown)?.saturating_mul(window.strides[axis]),
                 None => continue,
             };
-            let whole = (size.ok_or_else(unknown)? - 1) * window.strides[axis]
-                + output_padding[axis]
-                + window.reach(axis);
+            let whole = (size.ok_or_else(unknown)? - 1)
+                .saturating_mul(window.strides[axis])
+                .saturating_add(output_padding[axis] + window.reach(axis));
             // What is wanted beyond the whole is padded.
-            output_padding[axis] += (wanted - whole).max(0);
-            let total = (whole - wanted).max(0);
+            output_padding[axis] =
+                output_padding[axis].saturating_add(wanted.saturating_sub(whole).max(0));
+            let total = whole.saturating_sub(wanted).max(0);
             let small = total / 2;
             (window.before[axis], window.after[axis]) = if auto_pad == "SAME_UPPER" {
                 (small, total - small)
@@ -222,10 +223,12 @@ impl Window {
     ) -> Vec<Type> {
         let Some(shape) = &input.shape else { return Vec::new() };
         let spatial = shape.iter().skip(2).enumerate().map(|(axis, &size)| {
-            let more =
-                output_padding[axis] + self.reach(axis) - self.before[axis] - self.after[axis];
+            let more = output_padding[axis].saturating_add(self.reach(axis))
+                - (self.before[axis] + self.after[axis]);
             let stride = self.strides[axis];
-            size.map(stride == 1 && more == 1, |n| ((n - 1).saturating_mul(stride) + more).max(0))
+            size.map(stride == 1 && more == 1, |n| {
+                (n - 1).saturating_mul(stride).saturating_add(more).max(0)
+            })
         });
         let batch = shape.first().copied().unwrap_or(Dim::Unknown);
         let dims = [batch, channels].into_iter().chain(spatial).collect();

@@ -4,8 +4,8 @@ use libtest_mimic::Trial;
 use prost::Message;
 
 use crate::common::{
-    AttributeProto, DataType, Model, ModelProto, NodeProto, Options, TensorProto, explain, fixture,
-    int, string, trials,
+    AttributeProto, DataType, GraphProto, Model, ModelProto, NodeProto, Options, TensorProto,
+    dimension, explain, fixture, int, ints, string, trials, type_proto,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -14,19 +14,16 @@ pub fn trials() -> Vec<Trial> {
         values_that_no_operator_knows,
         inputs_that_no_operator_has,
         dropout_that_drops,
+        sizes_that_no_axis_has,
     ]
 }
 
-/// The error of a form whose node was changed, with constants beside it.
-fn refusal(form: &str, change: impl Fn(&mut NodeProto), constants: Vec<TensorProto>) -> String {
+/// The error of a form that was changed.
+fn refusal(form: &str, change: impl Fn(&mut GraphProto)) -> String {
     let path = fixture(&format!("forms/{form}.onnx"));
     let bytes = std::fs::read(&path).unwrap();
     let mut proto = ModelProto::decode(bytes.as_slice()).unwrap();
-    let graph = proto.graph.as_mut().unwrap();
-    // Some forms scale their input first.
-    let before = ["Mul", "Tanh"];
-    change(graph.node.iter_mut().find(|node| !before.contains(&node.op_type())).unwrap());
-    graph.initializer.extend(constants);
+    change(proto.graph.as_mut().unwrap());
     let model = Model::decode(proto.encode_to_vec().into(), &path).unwrap();
     let error = explain(&model, &Options::default()).expect_err(form);
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
@@ -35,12 +32,19 @@ fn refusal(form: &str, change: impl Fn(&mut NodeProto), constants: Vec<TensorPro
         .join(": ")
 }
 
+/// The node that a form is about: some scale their input first.
+fn node(graph: &mut GraphProto) -> &mut NodeProto {
+    let before = ["Mul", "Tanh"];
+    graph.node.iter_mut().find(|node| !before.contains(&node.op_type())).unwrap()
+}
+
 fn stating(form: &str, attribute: &AttributeProto) -> String {
-    let set = |node: &mut NodeProto| {
+    let set = |graph: &mut GraphProto| {
+        let node = node(graph);
         node.attribute.retain(|a| a.name() != attribute.name());
         node.attribute.push(attribute.clone());
     };
-    refusal(form, set, Vec::new())
+    refusal(form, set)
 }
 
 fn attributes_that_no_operator_has() {
@@ -64,8 +68,7 @@ fn values_that_no_operator_knows() {
 }
 
 fn inputs_that_no_operator_has() {
-    let more = |node: &mut NodeProto| node.input.push("x".into());
-    let error = refusal("relu.op17", more, Vec::new());
+    let error = refusal("relu.op17", |graph| node(graph).input.push("x".into()));
     assert!(error.contains("operand 1 is one more than the operator has"), "{error}");
 }
 
@@ -76,8 +79,21 @@ fn dropout_that_drops() {
         raw_data: Some(vec![1].into()),
         ..TensorProto::default()
     };
-    let set =
-        |node: &mut NodeProto| node.input = vec!["x".into(), String::new(), "training".into()];
-    let error = refusal("dropout.op17", set, vec![training]);
+    let error = refusal("dropout.op17", |graph| {
+        node(graph).input = vec!["x".into(), String::new(), "training".into()];
+        graph.initializer.push(training.clone());
+    });
     assert!(error.contains("training mode"), "{error}");
+}
+
+fn sizes_that_no_axis_has() {
+    let error = refusal("conv_transpose_same_upper.op17", |graph| {
+        let ty = graph.input[0].r#type.as_mut().unwrap().value.as_mut().unwrap();
+        let type_proto::Value::TensorType(tensor) = ty else { panic!("no tensor") };
+        let dims = &mut tensor.shape.as_mut().unwrap().dim;
+        dims.last_mut().unwrap().value = Some(dimension::Value::DimValue(1 << 47));
+        node(graph).attribute.retain(|a| a.name() != "strides");
+        node(graph).attribute.push(ints("strides", &[1 << 31, 1 << 31]));
+    });
+    assert!(error.contains("its result would have a size of"), "{error}");
 }

@@ -791,7 +791,7 @@ fn sizes_below_nothing_and_beyond_everything_are_refused() {
     assert!(padded(&[0, -3, 0, -3], &[2, 8]).is_ok());
     for (pads, shape, says) in [
         ([0, -5, 0, -5], [2, 8], "a size of -2"),
-        ([0, 1 << 60, 0, 1 << 60], [2, 8], "a size of 2305843009213693960"),
+        ([0, 1 << 60, 0, 1 << 60], [2, 8], "the model is invalid"),
         ([0, 0, 0, 0], [2, 1 << 60], "no tensor is that long"),
     ] {
         let error = padded(&pads, &shape).unwrap_err();

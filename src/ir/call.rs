@@ -138,6 +138,7 @@ impl<'g, 'e> Call<'g, 'e> {
 
     /// The adjoint at these operands, from the results that `s` has something for.
     pub fn adjoint_of_all(&self, wrt: usize, s: &[Option<Expr<'e>>]) -> Result<Expr<'e>, Error> {
+        self.emitter.afford()?;
         let gradient = match (&self.group, s) {
             (Some(group), &[Some(s), ..]) => self.through(group, wrt, s)?,
             _ => self.operator.adjoint_of_all(self, wrt, s)?,

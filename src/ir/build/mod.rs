@@ -66,6 +66,8 @@ pub struct Emitter {
     constants: RefCell<BTreeMap<Contents, Value>>,
     real: RefCell<BTreeMap<Value, Value>>,
     error: RefCell<Option<Error>>,
+    /// How many nodes there may be in the end.
+    most: usize,
 }
 
 impl Emitter {
@@ -81,7 +83,10 @@ impl Emitter {
 
     /// A builder that appends to a graph itself.
     pub(crate) fn onto(graph: Graph) -> Self {
+        // In proportion to the source, with room for what is added to a small one.
+        let most = (1 << 18) + 64 * (graph.dag.node_count() + graph.dag.edge_count());
         Self {
+            most,
             lowering: Lowering::default(),
             graph: RefCell::new(graph),
             captures: RefCell::default(),
@@ -112,6 +117,16 @@ impl Emitter {
     /// sweep asks after every unit.
     pub fn check(&self) -> Result<(), Error> {
         self.error.borrow_mut().take().map_or(Ok(()), Err)
+    }
+
+    /// Refuses to go on where what is added is out of all proportion: adjoints that are written once
+    /// for each of thousands of operands.
+    pub(super) fn afford(&self) -> Result<(), Error> {
+        let nodes = self.graph.borrow().dag.node_count();
+        if nodes <= self.most {
+            return Ok(());
+        }
+        Err(Error::Unsupported { what: format!("what takes more than {} nodes", self.most) })
     }
 
     /// How formulas are written.

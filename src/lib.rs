@@ -34,6 +34,21 @@
 //!    books of relevance are kept, unit by unit. What it costs is measured there too
 //!    ([`verify::bench`]).
 //!
+//! # Glossary
+//!
+//! - **Activation**: a value that depends on a model input. **Constant**: one that does not.
+//! - **Unit**: what a framework calls a layer: one node, or a recognised group of nodes.
+//! - **Kind**: what kind of operation a unit is ([`rules::Kind`]), which is all that a rule asks; what zennit's
+//!   layer types are.
+//! - **Treatment**: what a rule says becomes of relevance at a unit ([`rules::Treatment`]).
+//! - **Branch**: a form of a unit with its inputs and parameters modified ([`rules::Branch`]); a **twin** is one
+//!   whose weights are.
+//! - **Stabiliser**: how relevance is divided by what it is the relevance of ([`rules::Stabiliser`]).
+//! - **Adjoint**: `(∂y/∂x)ᵀ s`, the vector-Jacobian product (VJP) of an operator.
+//! - **Gate**: a value between 0 and 1 that weighs another, such as an attention weight.
+//! - **Sweep**: one reverse walk over the units, from the explained tensor to the inputs.
+//! - **Lowering**: how a formula is written where runtimes are quicker at one of several forms.
+//!
 //! # From Rust
 //!
 //! ```no_run

@@ -228,7 +228,10 @@ mod tests {
             ("epsilon:epsilon=1/2", "'1/2' is no value for the option epsilon"),
             ("epsilon:epsilon=nan", "'nan' is no value for the option epsilon"),
             ("epsilon:epsilon=inf", "'inf' is no value for the option epsilon"),
-            ("abslrp-notebook:norms=1", "'1' is no value for the option norms; it is one of pass, twin"),
+            (
+                "abslrp-notebook:norms=1",
+                "'1' is no value for the option norms; it is one of pass, twin",
+            ),
             ("zbox:low=1", "the rule zbox needs high"),
             ("zbox:low=1/,high=2", "'1/' is no value for the option low"),
             ("alpha-beta:alpha=3", "the rule alpha-beta: "),

@@ -88,20 +88,38 @@ impl Operator for Resize {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        let (node, x) = (call.node, call.raw(0)?);
-        let crops = crops(node)?;
-        let scales = scales(node);
-        let mut out = s;
-        for (i, axis) in axes(node)?.into_iter().enumerate() {
-            let scale = scales.as_ref().and_then(|scales| scales.get(i).copied());
-            let same = scale.is_some_and(|scale| (scale - 1.0).abs() < f64::EPSILON)
-                || scale.is_none() && x.ty().dim(axis) == s.ty().dim(axis);
-            if !same || crops {
-                out = out.times_along(axis, matrix(call, i, axis, scale, s)?)?;
-            }
-        }
-        Ok(out)
+        along(call, s, s, |matrix| matrix)
     }
+
+    /// Cubic interpolation takes some elements times negative numbers; what counts is how much.
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        if call.node.string("mode", "nearest")? != "cubic" {
+            return call.magnified().forward();
+        }
+        along(call, call.x(0)?.abs(), call.y(), |matrix| matrix.abs().transpose(&[1, 0]))
+    }
+}
+
+/// `v` times a form of the matrix of each resized axis; `y` has the sizes of the result.
+fn along<'e>(
+    call: &Call<'_, 'e>,
+    v: Expr<'e>,
+    y: Expr<'e>,
+    form: impl Fn(Expr<'e>) -> Expr<'e>,
+) -> Result<Expr<'e>, Error> {
+    let (node, x) = (call.node, call.raw(0)?);
+    let crops = crops(node)?;
+    let scales = scales(node);
+    let mut out = v;
+    for (i, axis) in axes(node)?.into_iter().enumerate() {
+        let scale = scales.as_ref().and_then(|scales| scales.get(i).copied());
+        let same = scale.is_some_and(|scale| (scale - 1.0).abs() < f64::EPSILON)
+            || scale.is_none() && x.ty().dim(axis) == y.ty().dim(axis);
+        if !same || crops {
+            out = out.times_along(axis, form(matrix(call, i, axis, scale, y)?))?;
+        }
+    }
+    Ok(out)
 }
 
 /// The operator on the identity along the `i`-th resized axis.

@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         each_model("forms::adjoint", forms(), adjoints_are_those_of_finite_differences),
         each_model("forms::levels", forms(), levels_mean_the_same_and_follow_the_samples),
         each_model("forms::rules", forms(), every_rule_crosses_every_operator),
+        each_model("forms::bound", all(), relevance_never_grows),
         each_model("forms::outputs", all(), original_outputs_keep_their_bits),
     ];
     properties.into_iter().flatten().collect()
@@ -137,6 +138,21 @@ fn every_rule_crosses_every_operator(path: &Path) {
         let explained = compile(path, &options, directory.path());
         let r = run(&explained, true, &feeds(&x), "x_relevance");
         assert!(r.iter().all(|v| v.is_finite()), "{text}: {r}");
+    }
+}
+
+/// The default rule hands on no more relevance than it was given, whatever the operator and the signs.
+fn relevance_never_grows(path: &Path) {
+    let x = normal(&shape(path), 11);
+    let output = runner(path, false).run(&feeds(&x)).unwrap().remove(0);
+    let size = |a: &ArrayD<f64>| a.iter().map(|v| v.abs()).sum::<f64>();
+    for level in LEVELS {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { level, output: Some(output.0.clone()), ..Options::default() };
+        let explained = compile(path, &options, directory.path());
+        let (given, got) =
+            (size(&output.1.numbers()), size(&run(&explained, true, &feeds(&x), "x_relevance")));
+        assert!(got <= given * 1.0001, "{level}: Σ|R| {got} of {given}");
     }
 }
 

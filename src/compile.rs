@@ -1,12 +1,10 @@
 //! The driver: from a model to its explanation.
 
-use std::path::PathBuf;
-
 use bytes::Bytes;
 use prost::Message;
 
 use crate::{
-    back::{self, Output},
+    back::{self, Output, Summary},
     error::{Error, Problem},
     front,
     ir::{Emitter, Graph, Value},
@@ -53,35 +51,6 @@ impl Explanation<'_> {
     pub fn encode(&self) -> Vec<Bytes> {
         onnx::encode(self.model.proto(), &self.addition)
     }
-}
-
-/// What was done, for people and machines.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Summary {
-    /// The source.
-    pub model: PathBuf,
-    /// The explained tensor.
-    pub output: String,
-    /// The output whose pre-activation that is, with the operator left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub instead_of: Option<(String, String)>,
-    /// How it is explained.
-    pub options: Options,
-    /// Outputs added, with their types.
-    pub relevance: Vec<(String, String)>,
-    /// Inputs that no relevance reaches.
-    pub unreached: Vec<String>,
-    /// Where relevance was cut, and why.
-    pub cut: Vec<String>,
-    /// The number of units crossed.
-    pub units: usize,
-    /// The numbers of nodes in the source and added.
-    pub nodes: (usize, usize),
-    /// The multiply-adds of all products of the source and of the explained model, with unknown sizes
-    /// counted as 1. Products of constants, which runtimes fold, are among them.
-    pub multiply_adds: (f64, f64),
-    /// The size of what is added, in bytes.
-    pub added_bytes: usize,
 }
 
 /// Explains a model.

@@ -91,8 +91,8 @@ pub mod verify;
 
 use std::collections::BTreeMap;
 
-pub use back::{Record, source_of};
-pub use compile::{Explanation, Summary, compile};
+pub use back::{Record, Summary, source_of};
+pub use compile::{Explanation, compile};
 pub use error::{Error, Hint, Problem};
 pub use inspect::{Cost, InspectedUnit, Inspection, inspect};
 pub use options::Options;

@@ -1,6 +1,6 @@
 //! What an explained model says of itself.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::PathBuf};
 
 use bytes::Bytes;
 use prost::Message;
@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ParseError,
-    compile::Summary,
     onnx::{
         Addition, External, Model,
         parts::tensors_mut,
@@ -18,6 +17,35 @@ use crate::{
 };
 
 const PREFIX: &str = "abslrp.";
+
+/// What was done, for people and machines.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Summary {
+    /// The source.
+    pub model: PathBuf,
+    /// The explained tensor.
+    pub output: String,
+    /// The output whose pre-activation that is, with the operator left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<(String, String)>,
+    /// How it is explained.
+    pub options: Options,
+    /// Outputs added, with their types.
+    pub relevance: Vec<(String, String)>,
+    /// Inputs that no relevance reaches.
+    pub unreached: Vec<String>,
+    /// Where relevance was cut, and why.
+    pub cut: Vec<String>,
+    /// The number of units crossed.
+    pub units: usize,
+    /// The numbers of nodes in the source and added.
+    pub nodes: (usize, usize),
+    /// The multiply-adds of all products of the source and of the explained model, with unknown sizes
+    /// counted as 1. Products of constants, which runtimes fold, are among them.
+    pub multiply_adds: (f64, f64),
+    /// The size of what is added, in bytes.
+    pub added_bytes: usize,
+}
 
 /// The metadata of an explained model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What an explained model says of itself.
+//! The `abslrp.*` entries in `metadata_props`, and how a compilation is undone with them.
 
 use std::{fmt::Write, path::PathBuf};
 

@@ -241,8 +241,8 @@ pub trait Operator: Sync {
         call.repeat()
     }
 
-    /// A constant result written otherwise, where another reader of it would keep a runtime from
-    /// fusing the node with what follows.
+    /// An equivalent expression for a constant that this node computes. It is used in place of the node, so
+    /// that the node keeps a single reader and a runtime can still fuse it with that reader.
     fn written_out<'e>(&self, _call: &Call<'_, 'e>) -> Option<Expr<'e>> {
         None
     }
@@ -289,7 +289,9 @@ pub trait Operator: Sync {
     }
 }
 
-/// `x f′(x) = (p + α (x − f(x))) f(x)` between bounds of `f(x)`, and 0 at them and beyond.
+/// `x f′(x) = (p + α (x − f(x))) f(x)` between bounds of `f(x)`, and 0 at them and beyond: with it,
+/// `x ⊙ f′(x)` is read off the result. `p = 1` for `ReLU`, `Abs` and `Clip`, `p = n` for `xⁿ`, and `α` is that of
+/// `x · sigmoid(α x)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Euler {
     /// `p`: what a homogeneous function has, like `ReLU` and its kin.

@@ -53,11 +53,12 @@ pub struct Window {
     pub after: Vec<i64>,
     /// Whether the last window may be incomplete.
     pub ceil: bool,
-    /// The axes whose padding follows from a size that is not known.
+    /// The axes whose `auto_pad` depends on a size that is unknown until the model runs.
     open: Vec<usize>,
-    /// Whether the odd one of that padding is before.
+    /// Whether `auto_pad` is `SAME_LOWER`, which puts the odd one of the padding before.
     lower: bool,
-    /// Whether runtimes disagree how many windows there are.
+    /// Whether `ceil_mode` leaves a last window that begins behind the data: before opset 22 the standard
+    /// and runtimes differ on whether there is one.
     disputed: bool,
 }
 
@@ -354,8 +355,8 @@ impl Window {
         Ok(Settled { padded, window, before })
     }
 
-    /// What was computed for every window, without the windows that begin behind the data: those
-    /// are none, which shows at run time where sizes do. `s` has one value per window.
+    /// Cuts off trailing windows that begin behind the data. With sizes known only at run time, so is
+    /// their number, which follows from `s`: it has one value per window.
     pub fn cut<'e>(&self, windows: Expr<'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let mut out = windows;
         for axis in (2..self.kernel.len() + 2).filter(|_| self.ceil) {

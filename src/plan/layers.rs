@@ -9,7 +9,7 @@ use crate::ir::{Constants, Dim, Graph, Kind, Linear, NodeIndex, Value};
 pub struct Layers {
     /// For each node that belongs to a linear layer, the product with weights it is or folds into.
     pub(super) core: BTreeMap<NodeIndex, NodeIndex>,
-    /// The values that are no intermediate values of a unit, because somebody sees them.
+    /// Values that must stay visible, as graph outputs and the explained tensor: no unit may swallow them.
     pub(super) barriers: BTreeSet<Value>,
     pub(super) units: Units,
 }

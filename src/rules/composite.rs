@@ -3,7 +3,7 @@
 use super::Choice;
 use crate::{ParseError, ir::Kind};
 
-/// What a match is asked about: a unit and its place.
+/// Where a unit is: what the conditions of a [`Match`] test.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'u> {
     /// The operator of its product, or what it consists of.
@@ -113,7 +113,8 @@ pub struct Composite {
     pub lenient: bool,
 }
 
-/// Looks up an option of a preset: its name, and its default, empty where it has to be given.
+/// Looks up an option of a preset by its name. The second argument is its default; an empty one says that
+/// the option has to be given.
 type Lookup<'o> = dyn Fn(&str, &str) -> Result<String, ParseError> + 'o;
 
 /// A preset: its name, what it needs, and what it does.

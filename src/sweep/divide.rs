@@ -36,7 +36,8 @@ impl Modifier {
 /// finite in float32.
 const SATURATION: f64 = 1e30;
 
-/// The largest ε that is nothing beside an activation.
+/// Stabilisers up to this are dropped where relevance already has the factor `z`: beside activations of the
+/// usual size, float32 cannot tell.
 const NEGLIGIBLE: f64 = 1e-9;
 
 /// What keeps `1 / (d + δ / d)`, which is `1 / d`, finite and 0 at the pole. A float32 that is next to
@@ -90,9 +91,12 @@ impl Stabiliser {
                 if epsilon <= NEGLIGIBLE)
     }
 
-    /// [`Stabiliser::divide`] where `R` has a factor `z`: the other one, by the sign of `z`. That is
-    /// off by ε of it at most, but at the pole. What is gated lends its sign, as it is kept anyway: where
-    /// the gate is shut, nothing is shared whatever the sign is.
+    /// The other factor of an `R` that has the factor `z`, times the sign of `z` where that counts: what
+    /// [`Stabiliser::divide`] gives without dividing.
+    ///
+    /// `z / (z + ε)` is 1 but for a part of ε, which is why this is exact up to ε away from the pole. Of a
+    /// product with a gate the other factor lends its sign, since it is kept anyway: where the gate is shut,
+    /// nothing is shared, whatever the sign.
     pub fn cofactor<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Option<Expr<'e>> {
         let per = r.per(z).filter(|_| self.is_idle(z))?;
         Some(if self.is_signed(z) { per * z.ungated().sign() } else { per })

@@ -27,7 +27,7 @@ use crate::{
 const FUSION: f64 = 1e-4;
 /// How far the relevance of two levels may be apart, relative L1, beyond what rounding explains.
 const LEVELS: f64 = 1e-2;
-/// How much further apart rounding inside the network may drive them than rounding its inputs does.
+/// How far apart two levels may be, as a multiple of how far rounding the inputs moves the map.
 const ROUNDING: f64 = 30.0;
 
 /// What can keep a model from being verified.

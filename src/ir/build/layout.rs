@@ -67,8 +67,8 @@ impl Expr<'_> {
         self
     }
 
-    /// The same, where the caller knows its type better than inference does. Where the two
-    /// contradict each other, the model's own shapes do.
+    /// The same value with a type that the caller knows better than inference does. An error if the two
+    /// disagree: then the shapes that the model declares are inconsistent.
     pub fn known_as(self, ty: Type) -> Result<Self, Error> {
         let have = self.ty();
         let agree = |(a, b): (&Dim, &Dim)| a.known().zip(b.known()).is_none_or(|(a, b)| a == b);

@@ -5,8 +5,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use super::Expr;
 use crate::onnx::{DataType, attribute::float};
 
-/// What turns a difference that is not lost to underflow into one of at least 1, without overflow of
-/// what stays below 1e20: 2⁶⁰.
+/// 2⁶⁰. Scales any normal float32 difference of numbers near 1 to at least 1, so that a clip to ±1 gives its
+/// sign; values up to 1e20 do not overflow.
 const STEEP: f64 = (1u64 << 60) as f64;
 
 impl Expr<'_> {
@@ -43,8 +43,8 @@ impl Expr<'_> {
         }
     }
 
-    /// What a gate that is never negative was multiplied with, for a product: it has the product's sign
-    /// where the gate is not 0, and may have to be broadcast. Anything else is itself.
+    /// For a product `a · g` with `g ≥ 0`, the factor `a`: it has the product's sign wherever `g ≠ 0`, but may
+    /// have to be broadcast. Otherwise the value itself.
     pub fn ungated(self) -> Self {
         let itself = self.value();
         let (graph, node) = (self.emitter.graph.borrow(), itself.node);

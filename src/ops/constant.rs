@@ -86,6 +86,17 @@ impl Operator for Constant {
         }
     }
 
+    fn may_be_infinite(&self, node: NodeRef, _operand: bool) -> bool {
+        let stated = |name| node.attribute(name);
+        let tensor = stated("value").and_then(|a| a.t.as_ref());
+        let mut numbers = ["value_float", "value_floats"]
+            .into_iter()
+            .filter_map(stated)
+            .flat_map(|a| a.floats.iter().copied().chain(a.f));
+        tensor.is_some_and(|t| Tensor::new(t, node.graph().external()).is_infinite())
+            || numbers.any(f32::is_infinite)
+    }
+
     fn sign(&self, node: NodeRef) -> Sign {
         let tensor = node.attribute("value").and_then(|a| a.t.as_ref());
         let floats = tensor.and_then(|t| Tensor::new(t, node.graph().external()).floats());

@@ -34,7 +34,9 @@ impl Operator for Softmax {
     /// `y_j (|x_j| (1 − y_j) + Σ_{i≠j} |x_i| y_i)`
     fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
         let y = call.y();
-        Ok(y * deviation(call.x(0)?, y, &axes(call.node)?))
+        let size = y * deviation(call.x(0)?, y, &axes(call.node)?);
+        // What is masked by −∞ has no part: 0 · ∞ = 0.
+        Ok(size.where_or(y.greater(0.0), 0.0))
     }
 
     /// `y ⊙ (s − Σ s ⊙ y)`
@@ -51,7 +53,7 @@ impl Operator for Softmax {
 
 /// `Σ_i |x_i (δ_ij − p_i)|` for probabilities `p`, without a difference of large numbers.
 pub(super) fn deviation<'e>(x: Expr<'e>, p: Expr<'e>, axes: &[usize]) -> Expr<'e> {
-    let expected = x.abs() * p;
+    let expected = (x.abs() * p).where_or(p.greater(0.0), 0.0);
     let others = expected.sum(axes, true) - expected;
     x.abs() * (1.0 - p) + others.relu()
 }

@@ -16,14 +16,11 @@ pub(super) const PASS: Pass =
 fn rewrite(mut ratio: Ratio, _known: Known) -> Ratio {
     let twins = [Branch::PLAIN, Branch::of(Modifier::Identity, Modifier::Absolute)];
     for term in &mut ratio.terms {
-        let stabiliser = match term.stabiliser {
-            Stabiliser::SignOver(epsilon) => Stabiliser::SignOver(epsilon / 2.0),
-            Stabiliser::Signed(epsilon) => Stabiliser::Signed(epsilon / 2.0),
-            _ => continue,
-        };
-        if term.branches == twins {
+        if let Stabiliser::SignOver(epsilon) = term.stabiliser
+            && term.branches == twins
+        {
             term.branches = vec![Branch::of(Modifier::Identity, Modifier::Positive)];
-            term.stabiliser = stabiliser;
+            term.stabiliser = Stabiliser::SignOver(epsilon / 2.0);
         }
     }
     ratio

@@ -45,12 +45,13 @@ const NEGLIGIBLE: f64 = 1e-9;
 const POLE: f64 = 1e-36;
 
 impl Stabiliser {
-    /// `R` divided by `z`.
-    pub fn divide<'e>(self, r: Relevance<'e>, z: Expr<'e>) -> Expr<'e> {
+    /// `R`, the relevance of `y`, divided by `z`.
+    pub fn divide<'e>(self, r: Relevance<'e>, y: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
         let numerator = r.of.unwrap_or(r.per);
         let smooth = z.emitter().lowering().smooth_poles && z.ty().elem != DataType::Double;
         let quotient = match self {
             Self::Whole => return r.value(),
+            Self::Magnitudes(_) => return self.by_magnitudes(r, y, z),
             Self::SignOver(epsilon) if self.is_signed(z) && smooth => {
                 let size = z.magnitude();
                 numerator / (size + epsilon * epsilon / size)
@@ -66,7 +67,7 @@ impl Stabiliser {
 
     /// `R · sign(y)` divided by the magnitudes of what makes up `y`. Where `R` has a factor `y`, that is
     /// `|y|`, and the quotient of the two is at most 1.
-    pub fn divide_by_magnitudes<'e>(self, r: Relevance<'e>, y: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
+    fn by_magnitudes<'e>(self, r: Relevance<'e>, y: Expr<'e>, z: Expr<'e>) -> Expr<'e> {
         match r.per(y) {
             Some(per) => per * self.over(if y.is_non_negative() { y } else { y.abs() }, z),
             None if y.is_non_negative() => self.over(r.value(), z),

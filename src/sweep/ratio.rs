@@ -118,12 +118,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let s = z.map_or_else(
             || r.value(),
             |z| {
-                if let Stabiliser::Magnitudes(_) = stabiliser {
-                    return stabiliser.divide_by_magnitudes(r, call.y(), z);
-                }
                 let without_division =
                     stabiliser.cofactor(r, z).or_else(|| self.rectified(stabiliser, r, z));
-                without_division.unwrap_or_else(|| stabiliser.divide(r, z))
+                without_division.unwrap_or_else(|| stabiliser.divide(r, call.y(), z))
             },
         );
         let whole = (term.factor - 1.0).abs() < f64::EPSILON;

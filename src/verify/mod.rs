@@ -233,7 +233,7 @@ pub struct RelevanceReport {
     /// The relative L1 distance to that level's.
     pub other_level_distance: f64,
     /// The relative L1 change when inputs change by a rounding of float32. Far above 1e-6 the rule
-    /// is ill-conditioned on these inputs: it divides by values that vanish.
+    /// is ill-conditioned on these inputs, as where it divides by values that vanish.
     pub conditioning: f64,
     /// Whether that is as promised.
     pub holds: bool,
@@ -491,8 +491,7 @@ impl Report {
                 let _ = writeln!(
                     out,
                     "      ill-conditioned on these inputs: a rounding of the inputs changes it by \
-                     {:.1e}, because the rule divides by values that vanish; the rule epsilon is \
-                     steadier where activations are signed",
+                     {:.1e}; under the rule abslrp no unit gives on more than it gets",
                     r.conditioning
                 );
             }
@@ -510,7 +509,7 @@ impl Report {
         for unit in worst.iter().take(3) {
             let _ = writeln!(
                 out,
-                "      relevance grows {:.1e} times at '{}' ({}): it divides by values that vanish",
+                "      relevance grows {:.1e} times at '{}' ({})",
                 unit.amplification(),
                 Shown(&unit.node),
                 Shown(&unit.operators)

@@ -87,6 +87,12 @@ pub enum Error {
         /// The outputs that can be explained.
         candidates: String,
     },
+    /// There is nothing in what is explained.
+    #[error("'{}' has no elements, so that there is nothing to explain", Shown(name))]
+    Empty {
+        /// The tensor.
+        name: String,
+    },
     /// The class does not exist.
     #[error("there is no class {index}: there are only {count}, counted from 0")]
     NoSuchClass {
@@ -175,7 +181,10 @@ impl Error {
     /// What could be said otherwise.
     pub fn hint(&self) -> Option<Hint> {
         Some(match self {
-            Self::NoOutput | Self::NotFloating { .. } | Self::Unreachable { .. } => Hint::Output,
+            Self::NoOutput
+            | Self::NotFloating { .. }
+            | Self::Empty { .. }
+            | Self::Unreachable { .. } => Hint::Output,
             Self::NoSuchTensor { option, .. } => *option,
             Self::NoSuchClass { .. } | Self::NeedsTarget { .. } => Hint::Target,
             Self::TargetPerSample { .. } => Hint::ClassAxis,

@@ -77,6 +77,11 @@ impl Type {
         self.shape.as_ref()?.iter().try_fold(1i64, |n, d| n.checked_mul(d.known()?))
     }
 
+    /// Whether it is known to have no elements, whatever the sizes that are not known.
+    pub fn is_empty(&self) -> bool {
+        self.shape.iter().flatten().any(|dim| *dim == Dim::Known(0))
+    }
+
     /// What is true of both.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {

@@ -16,7 +16,15 @@ fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
         }
         _ => Dim::Unknown,
     };
-    match along(node)? {
+    let along = along(node)?;
+    let available = along.map_or_else(|| ty.count(), |axis| dims.get(axis)?.known());
+    if let (Some(chosen), Some(available)) = (node.contents(1), available)
+        && chosen.len() as i64 > available
+    {
+        let what = format!("{} booleans choose among {available} elements", chosen.len());
+        return Err(Error::Shapes { what });
+    }
+    match along {
         Some(axis) => dims[axis] = kept,
         None => dims = vec![kept],
     }

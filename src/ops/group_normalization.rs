@@ -9,6 +9,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     attributes: &["epsilon", "num_groups", "stash_type"],
     inputs: 3,
     since: 18,
+    statistics: 0,
     adjoint: |call, s| {
         let (x, groups) = (call.x(0)?, call.node.int("num_groups", 1)?);
         let epsilon = call.node.float("epsilon", 1e-5)?;

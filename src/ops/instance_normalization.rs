@@ -8,6 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     attributes: &["epsilon"],
     inputs: 3,
     since: 9,
+    statistics: 0,
     adjoint: |call, s| {
         let axes: Vec<_> = (2..call.node.rank(0)?).collect();
         let after: Vec<_> = (1..=axes.len()).collect();

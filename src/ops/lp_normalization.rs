@@ -8,6 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     attributes: &["axis", "p"],
     inputs: 1,
     since: 9,
+    statistics: 0,
     adjoint: |call, s| {
         let (x, y) = (call.x(0)?, call.y());
         let axes = [call.node.axis("axis", -1, call.node.rank(0)?)?];

@@ -8,6 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     attributes: &["axes"],
     inputs: 1,
     since: 9,
+    statistics: 0,
     adjoint: |call, s| {
         let rank = call.node.rank(0)?;
         let axes = call.node.ints("axes")?.unwrap_or(&[0, 2, 3]);

@@ -13,6 +13,8 @@ pub struct Normalisation {
     pub attributes: &'static [&'static str],
     /// The most inputs that it has.
     pub inputs: usize,
+    /// How many statistics it can have as further results, which training reads.
+    pub statistics: usize,
     /// `(∂y/∂x)ᵀ s`, statistics included.
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
@@ -35,7 +37,9 @@ impl Operator for Normalisation {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        node.like_input()
+        let mut types = node.like_input()?;
+        types.resize(1 + self.statistics, Type::default());
+        Ok(types)
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {

@@ -134,9 +134,9 @@ impl Places {
 pub fn interleave<'e>(mut phases: Vec<Expr<'e>>, steps: &[i64]) -> Option<Expr<'e>> {
     for (axis, &step) in steps.iter().enumerate().rev().filter(|(_, step)| **step > 1) {
         let join = |phases: &[Expr<'e>]| {
-            let mut together = sizes_of(phases[0]);
+            let mut together = sizes_of(*phases.first()?);
             let apart: Vec<_> = phases.iter().map(|phase| phase.unsqueeze(&[axis + 3])).collect();
-            together[axis + 2] *= step;
+            *together.get_mut(axis + 2)? *= step;
             Some(Expr::concat(&apart, axis + 3)?.reshape(&together))
         };
         phases = phases.chunks(step as usize).map(join).collect::<Option<_>>()?;

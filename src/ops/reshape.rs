@@ -35,6 +35,12 @@ fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
         (Some(have), Some(wanted)) if have != wanted => {
             Err(Error::Shapes { what: format!("{have} elements in a shape of {wanted}") })
         }
+        // Whatever the open sizes are, their number is a multiple of what the others make.
+        (None, Some(wanted)) if !ty.is_empty() && wanted as f64 % ty.least_count() > 0.0 => {
+            let what =
+                format!("a multiple of {} elements in a shape of {wanted}", ty.least_count());
+            Err(Error::Shapes { what })
+        }
         _ => Ok(vec![out]),
     }
 }

@@ -43,6 +43,13 @@ impl Operator for Resize {
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         let mut ty = node.ty(0)?.clone();
         let axes = axes(node)?;
+        if node.string("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize" {
+            let count = node.ty(1)?.dim(0).and_then(Dim::known);
+            if count.is_some_and(|count| count != 2 * axes.len() as i64) {
+                let what = format!("needs a start and an end for each of {} axes", axes.len());
+                return Err(Error::Operand { operand: 1, what });
+            }
+        }
         let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
         let stretches = node.one_of("keep_aspect_ratio_policy", &POLICIES)? == "stretch";
         for (i, &axis) in axes.iter().enumerate() {

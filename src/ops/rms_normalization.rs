@@ -8,6 +8,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     attributes: &["axis", "epsilon", "stash_type"],
     inputs: 2,
     since: 23,
+    statistics: 0,
     adjoint: |call, s| {
         let rank = call.node.rank(0)?;
         let axes: Vec<_> = (call.node.axis("axis", -1, rank)?..rank).collect();

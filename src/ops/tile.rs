@@ -17,6 +17,7 @@ fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
             n.checked_mul(*times).map_or(Dim::Unknown, Dim::Known)
         }
         (dim, Dim::Known(1)) => *dim,
+        (_, Dim::Known(0)) => Dim::Known(0),
         _ => Dim::Unknown,
     };
     Ok(vec![Type::new(ty.elem, dims.iter().zip(repeats).map(dim).collect())])

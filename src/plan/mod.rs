@@ -61,6 +61,9 @@ impl Plan {
     /// [`Plan::accept`].
     pub fn new(graph: &Graph, options: &Options) -> Result<Self, Error> {
         let explained = explained::choose(graph, options)?;
+        if graph.ty(explained.value).is_empty() {
+            return Err(Error::Empty { name: graph.name(explained.value).to_string() });
+        }
         let shown = options
             .relevance_of
             .iter()

@@ -8,7 +8,6 @@
 //! cargo test --test it conv_wide              # all that is known of some forms
 //! cargo test --test it -- --list
 //! INSTA_UPDATE=always cargo test --test it snapshots
-//! ABSLRP_MUTANT=4 cargo test --test it mutation::relu.op9 -- --exact
 //! ```
 //!
 //! A new suite is a module with a function `trials`, named in `main`.
@@ -22,7 +21,6 @@ mod damage;
 mod fixtures;
 mod forms;
 mod invariance;
-mod mutation;
 mod passes;
 mod reference;
 mod refusals;
@@ -45,7 +43,6 @@ fn main() -> ExitCode {
         forms::trials,
         invariance::trials,
         rulebook::trials,
-        mutation::trials,
         reference::trials,
         relevance::trials,
         rules_by_hand::trials,

@@ -12,7 +12,7 @@ use std::{
 pub use abslrp::{
     Options, compile as explain, inspect,
     onnx::{
-        self, Addition, DataType, External, IR_VERSION, Model,
+        self, Addition, DataType, IR_VERSION, Model,
         attribute::{int, ints, string},
         schema::{
             AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -22,7 +22,6 @@ pub use abslrp::{
         },
         text,
     },
-    operators,
     options::{Canonize, Init, Level, Normalize, Reduce, Target},
     passes,
     rules::{self, Composite},

@@ -6,6 +6,9 @@ pub(super) const OPERATOR: &dyn Operator = &Pad;
 
 struct Pad;
 
+/// How often pads may wrap around an axis: each time takes nodes of its own.
+const ROUNDS: i64 = 64;
+
 const MODES: [&str; 4] = ["constant", "reflect", "edge", "wrap"];
 
 impl Operator for Pad {
@@ -22,8 +25,14 @@ impl Operator for Pad {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        let (before, after) = pads(node)?;
         let mut ty = node.ty(0)?.clone();
+        let (before, after) = match pads(node) {
+            Err(Error::Unknown { .. }) => {
+                let dims = ty.shape.map(|dims| vec![Dim::Unknown; dims.len()]);
+                return Ok(vec![Type { shape: dims, ..ty }]);
+            }
+            pads => pads?,
+        };
         for (axis, dim) in ty.shape.iter_mut().flatten().enumerate() {
             let more = before[axis].saturating_add(after[axis]);
             *dim = dim.map(more == 0, |size| size.saturating_add(more));
@@ -47,7 +56,7 @@ impl Operator for Pad {
         for axis in (0..before.len()).filter(|&axis| (before[axis], after[axis]) != (0, 0)) {
             out = match mode {
                 "constant" => inner(out, x, axis, before[axis], after[axis])?,
-                _ => mirrored(out, x, axis, before[axis], after[axis], mode)?,
+                _ => folded(out, x, axis, (before[axis], after[axis]), mode)?,
             };
         }
         Ok(out)
@@ -77,33 +86,90 @@ fn inner<'e>(
     Ok(s.pad(&front, &back, 0.0))
 }
 
-/// What lies between the pads, with what is in them added to the elements that it repeats: those
-/// that the operator makes of the identity.
-fn mirrored<'e>(
+/// What lies between the pads, with what is in them added to the elements that it repeats. Negative pads
+/// cut off before others repeat what is left.
+fn folded<'e>(
     s: Expr<'e>,
     x: Expr<'e>,
     axis: usize,
-    before: i64,
-    after: i64,
+    (before, after): (i64, i64),
     mode: &str,
 ) -> Result<Expr<'e>, Error> {
-    let emitter = s.emitter();
-    let identity = x.identity_along(axis, s.ty().elem)?;
-    let matrix = identity.pad_with_own(&[0, before], &[0, after], mode);
-    if before < 0 || after < 0 {
-        return s.times_along(axis, matrix);
+    let (front, back) = (before.max(0), after.max(0));
+    let size = x.ty().dim(axis).and_then(Dim::known).map(|n| n + before.min(0) + after.min(0));
+    let along = Along { axis, size };
+    let mut out = along.part(s, front, if back > 0 { -back } else { i64::MAX })?;
+    let first = (front > 0).then(|| along.part(s, 0, front)).transpose()?;
+    let last = (back > 0).then(|| along.part(s, -back, i64::MAX)).transpose()?;
+    // Pads longer than the axis wrap around it several times.
+    if mode == "wrap" && size.is_some_and(|size| front.max(back) > size.saturating_mul(ROUNDS)) {
+        let what = format!("a Pad that wraps around axis {axis} more than {ROUNDS} times");
+        return Err(Error::Unsupported { what });
     }
-    // Only the pads need the matrix; the rest stays where it is.
-    let end = x.size(axis) + emitter.ints(&[before]);
-    let rest = emitter.ints(&[i64::MAX]);
-    let ends = |v: Expr<'e>, axis: usize| -> Result<Option<Expr<'e>>, Error> {
-        let first = v.slice(axis, emitter.ints(&[0]), emitter.ints(&[before]))?;
-        Ok(Expr::concat(&[first, v.slice(axis, end, rest)?], axis))
+    let rounds = |count: i64| {
+        let size = size.unwrap_or(count).max(1);
+        (0..count).step_by(size as usize).map(move |from| (from, (from + size).min(count)))
     };
-    let middle = s.slice(axis, emitter.ints(&[before]), end)?;
-    match (ends(s, axis)?, ends(matrix, 1)?) {
-        (Some(pads), Some(matrix)) => Ok(middle + pads.times_along(axis, matrix)?),
-        _ => Ok(middle),
+    if let Some(first) = first {
+        out = match mode {
+            "edge" => along.add(out, first.sum(&[axis], true), 0, 1)?,
+            "reflect" => along.add(out, along.turned(first, front)?, 1, front + 1)?,
+            _ => rounds(front).try_fold(out, |out, (from, to)| {
+                let part = along.part(first, -to, if from > 0 { -from } else { i64::MAX })?;
+                along.add(out, part, from - to, i64::MAX)
+            })?,
+        };
+    }
+    if let Some(last) = last {
+        out = match mode {
+            "edge" => along.add(out, last.sum(&[axis], true), -1, i64::MAX)?,
+            "reflect" => along.add(out, along.turned(last, back)?, -back - 1, -1)?,
+            _ => rounds(back).try_fold(out, |out, (from, to)| {
+                along.add(out, along.part(last, from, to)?, 0, to - from)
+            })?,
+        };
+    }
+    let rank = s.rank()?;
+    let (mut cut_front, mut cut_back) = (vec![0; rank], vec![0; rank]);
+    (cut_front[axis], cut_back[axis]) = ((-before).max(0), (-after).max(0));
+    Ok(out.pad(&cut_front, &cut_back, 0.0))
+}
+
+/// An axis, and its size between the pads where that is known.
+#[derive(Clone, Copy)]
+struct Along {
+    axis: usize,
+    size: Option<i64>,
+}
+
+impl Along {
+    /// The elements of `v` from one place to another, counted from the end where negative.
+    fn part(self, v: Expr<'_>, from: i64, to: i64) -> Result<Expr<'_>, Error> {
+        if (from, to) == (0, i64::MAX) {
+            return Ok(v);
+        }
+        let [from, to] = [from, to].map(|at| v.emitter().ints(&[at]));
+        v.slice(self.axis, from, to)
+    }
+
+    /// `v` with `more` added to the elements from one place to another, likewise.
+    fn add<'e>(self, v: Expr<'e>, more: Expr<'e>, from: i64, to: i64) -> Result<Expr<'e>, Error> {
+        let some = |place: i64, none: i64, end: i64| place != none && self.size != Some(end);
+        let before = some(from, 0, -from).then(|| self.part(v, 0, from)).transpose()?;
+        let after = some(to, i64::MAX, to).then(|| self.part(v, to, i64::MAX)).transpose()?;
+        let changed = self.part(v, from, to)? + more;
+        let parts: Vec<_> = before.into_iter().chain([changed]).chain(after).collect();
+        Ok(Expr::concat(&parts, self.axis).unwrap_or(changed))
+    }
+
+    /// `count` elements, the last one first.
+    fn turned(self, v: Expr<'_>, count: i64) -> Result<Expr<'_>, Error> {
+        let emitter = v.emitter();
+        if emitter.opset() >= 10 {
+            let [from, to] = [-1, i64::MIN].map(|at| emitter.ints(&[at]));
+            return v.strided(&[self.axis], from, to, Some(&[-1]));
+        }
+        v.at_places(&(0..count).rev().collect::<Vec<_>>(), self.axis)
     }
 }
 

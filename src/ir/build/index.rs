@@ -16,6 +16,16 @@ impl Expr<'_> {
         self.binary("Gather", self.emitter.ints(&[at as i64]))
     }
 
+    /// The elements at places along an axis, which are written out.
+    pub fn at_places(self, places: &[i64], axis: usize) -> Result<Self, Error> {
+        if places.len() as i64 > Emitter::WRITTEN_OUT {
+            let what = format!("a list of {} places along an axis", places.len());
+            return Err(Error::Unsupported { what });
+        }
+        let inputs = [Some(self), Some(self.emitter.ints(places))];
+        Ok(self.emitter.emit("Gather", &inputs, vec![int("axis", axis as i64)]))
+    }
+
     /// The elements `from..to` along an axis; bounds as lists of one integer, constant or not.
     pub fn slice(self, axis: usize, from: Self, to: Self) -> Result<Self, Error> {
         self.strided(&[axis], from, to, None)

@@ -5,7 +5,7 @@ use crate::{
     ir::{Dim, Error, Type, Value},
     onnx::{
         DataType,
-        attribute::{float, int, ints, string},
+        attribute::{float, int, ints},
     },
 };
 
@@ -48,6 +48,10 @@ impl Expr<'_> {
         let (ty, wanted) = (self.ty(), other.ty());
         if ty.shape.is_some() && ty.shape == wanted.shape {
             return self;
+        }
+        // To `Reshape` a size of 0 is that of its operand at the same place.
+        if wanted.shape.as_ref().is_some_and(|dims| dims.contains(&Dim::Known(0))) {
+            return self.emitter.zeros_like(ty.elem, other);
         }
         let out = self.reshape_to(other.shape());
         // Equal counts are the caller's word, and say more than inference can.
@@ -161,15 +165,6 @@ impl Expr<'_> {
         }
         let inputs = [Some(self), Some(pads), Some(self.scalar(value))];
         Ok(self.emitter.emit("Pad", &inputs, vec![]))
-    }
-
-    /// With elements of its own added to each axis, as a mode of `Pad` says.
-    pub fn pad_with_own(self, before: &[i64], after: &[i64], mode: &str) -> Self {
-        let (mode, pads) = (string("mode", mode), [before, after].concat());
-        if self.emitter.opset() < 11 {
-            return self.emitter.emit("Pad", &[Some(self)], vec![mode, ints("pads", &pads)]);
-        }
-        self.emitter.emit("Pad", &[Some(self), Some(self.emitter.ints(&pads))], vec![mode])
     }
 
     /// With its last two axes exchanged.

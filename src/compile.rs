@@ -109,6 +109,7 @@ impl<'m> Draft<'m> {
                 .map(|v| graph.name(v).into())
                 .collect(),
             cut,
+            warnings: graph.warnings.clone(),
             units: plan.units.len(),
             nodes: (model.graph().node.len(), addition.nodes.len()),
             multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),

@@ -36,6 +36,8 @@ pub struct Summary {
     pub unreached: Vec<String>,
     /// Where relevance was cut, and why.
     pub cut: Vec<String>,
+    /// What the source says of itself and does not hold, which was left aside.
+    pub warnings: Vec<String>,
     /// The number of units crossed.
     pub units: usize,
     /// The numbers of nodes in the source and added.

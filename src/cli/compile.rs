@@ -96,5 +96,8 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
     for cut in &summary.cut {
         let _ = writeln!(text, "      cut: {cut}");
     }
+    for warning in &summary.warnings {
+        let _ = writeln!(text, "      warning: {warning}");
+    }
     text
 }

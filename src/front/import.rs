@@ -10,16 +10,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{Error, functions::Scope};
+use super::{Error, functions::Scope, masks};
 use crate::{
     ir::{self, Child, Dim, Facts, Feeds, Graph, NodeIndex, Origin, Registry, Step, Type, Value},
     onnx::{
         DataType, Model,
         schema::{
-            GraphProto, NodeProto, TensorProto, TypeProto,
+            GraphProto, NodeProto, TypeProto,
             tensor_shape_proto::{Dimension, dimension},
             type_proto,
         },
+        shown::Shown,
     },
 };
 
@@ -41,9 +42,12 @@ pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Erro
         depth: 0,
         budget: BODIES,
         refusal: None,
+        warnings: Vec::new(),
     };
     import.run(model.graph(), &Around::default())?;
-    Ok(import.graph)
+    let mut graph = Graph { warnings: import.warnings, ..import.graph };
+    masks::note(&mut graph);
+    Ok(graph)
 }
 
 pub(super) struct Import<'m> {
@@ -61,6 +65,8 @@ pub(super) struct Import<'m> {
     pub(super) budget: usize,
     /// Why the call in hand has no body.
     pub(super) refusal: Option<ir::Error>,
+    /// What the file declares of types and does not hold.
+    warnings: Vec<String>,
 }
 
 /// How many nodes bodies may come to: functions that call functions multiply, and so do subgraphs that
@@ -94,15 +100,28 @@ impl<'m> Import<'m> {
             let node = self.add(Origin::Captured(*place), &[], &[], [*name].into_iter())?;
             self.graph.dag[node].outputs[0] = Facts { name: (*name).into(), ..facts.clone() };
         }
+        // IR version 3 demands that initializers are listed as inputs. Since then, those that are have
+        // in their initializers no more than defaults.
+        let overridable = self.depth == 0 && self.graph.ir_version() >= 4;
+        let defaults = source.input.iter().filter(|_| overridable).map(|input| input.name());
+        let defaults = defaults.collect();
         for (i, tensor) in source.initializer.iter().enumerate() {
-            self.initializer(Some(i), tensor)?;
+            let known = self.graph.constant_facts(tensor);
+            self.initializer(Some(i), tensor.name(), known, &defaults)?;
         }
         for sparse in &source.sparse_initializer {
-            let values = sparse.values.clone().unwrap_or_default();
-            self.initializer(None, &TensorProto { dims: sparse.dims.clone(), ..values })?;
+            let Some(values) = &sparse.values else { continue };
+            let listed = self.graph.constant_facts(values);
+            let dims = sparse.dims.iter().map(|&n| Dim::Known(n)).collect();
+            let ty = Type::new(listed.ty.elem, dims);
+            self.initializer(
+                None,
+                values.name(),
+                Facts { ty, contents: None, ..listed },
+                &defaults,
+            )?;
         }
         for input in &source.input {
-            // IR version 3 demands that initializers are listed as inputs.
             if !self.graph.names.contains_key(input.name()) {
                 self.input(input.name(), &Facts { active: true, ..Facts::named("") })?;
             }
@@ -206,14 +225,30 @@ impl<'m> Import<'m> {
         }
     }
 
-    fn initializer(&mut self, index: Option<usize>, tensor: &TensorProto) -> Result<(), Error> {
-        let given = self.graph.by_name(tensor.name()).map(|value| self.graph.origin(value.node));
+    fn initializer(
+        &mut self,
+        index: Option<usize>,
+        name: &str,
+        known: Facts,
+        defaults: &BTreeSet<&str>,
+    ) -> Result<(), Error> {
+        let given = self.graph.by_name(name).map(|value| self.graph.origin(value.node));
         if matches!(given, Some(Origin::Input)) {
             return Ok(()); // A default for an input of a subgraph, which is always given.
         }
-        let node = self.add(Origin::Initializer(index), &[], &[], [tensor.name()].into_iter())?;
-        let name = tensor.name().to_string();
-        self.graph.dag[node].outputs[0] = Facts { name, ..self.graph.constant_facts(tensor) };
+        let default = defaults.contains(name);
+        let index = index.filter(|_| !default);
+        let node = self.add(Origin::Initializer(index), &[], &[], [name].into_iter())?;
+        let known = if default {
+            // Whoever runs the model may give another value, of which only the declaration says something.
+            let ty = Type { shape: None, ..known.ty };
+            let ty = self.declared.get(name).cloned().unwrap_or(ty);
+            let ty = self.graph.settle(ty);
+            Facts { ty, contents: None, non_negative: false, ..known }
+        } else {
+            known
+        };
+        self.graph.dag[node].outputs[0] = Facts { name: name.into(), ..known };
         Ok(())
     }
 
@@ -231,6 +266,8 @@ impl<'m> Import<'m> {
         let inputs: Vec<_> = proto.input.iter().map(|name| named(name)).collect();
         let captured: Vec<_> =
             captures(proto).into_iter().filter_map(|name| Some((name, named(name)?))).collect();
+        // Sizes that get their symbols from here on follow from no operand's by name.
+        let first_new = self.graph.symbols;
         let body = self.inline(proto, &inputs, label(proto), &Scope::default(), 0)?;
         let outputs = proto.output.iter().map(String::as_str);
         let values: Vec<_> = captured.iter().map(|&(_, value)| value).collect();
@@ -251,15 +288,64 @@ impl<'m> Import<'m> {
         for value in self.graph.outputs(node) {
             let facts = self.graph.facts(value);
             let Some(declared) = self.declared.get(facts.name.as_str()) else { continue };
-            let merged = merge(&self.graph, &facts.ty, declared).map_err(|what| {
-                let what = format!("the file declares '{}' otherwise: {what}", facts.name);
-                ir::Error::Shapes { what }
-            });
-            let merged = self.settled(node, merged)?;
+            let declared = self.credible(node, &facts.ty, declared, first_new);
+            let merged = match merge(&self.graph, &facts.ty, &declared) {
+                Ok(merged) => merged,
+                Err(Contradiction::Elements(what)) => {
+                    let what = format!("the file declares '{}' otherwise: {what}", facts.name);
+                    self.settled(node, Err(ir::Error::Shapes { what }))?
+                }
+                // Runtimes go by the nodes, and leave declarations that say otherwise aside.
+                Err(Contradiction::Shapes(what)) => {
+                    let name = Shown(&facts.name);
+                    let what = format!("the file declares '{name}' otherwise than it is: {what}");
+                    let ty = facts.ty.clone();
+                    self.warnings.push(what);
+                    ty
+                }
+            };
             let merged = self.graph.settle(merged);
             self.declare(value, &merged);
         }
         Ok(())
+    }
+
+    /// What a declaration says of a result that can be believed. A size that is open in an operand may
+    /// decide others, which the file may still give as they once were, when that size was fixed: a size is
+    /// taken from the file only where the result has as many open sizes as the operands have.
+    fn credible(&self, node: NodeIndex, inferred: &Type, declared: &Type, first_new: u32) -> Type {
+        let mut open = BTreeSet::new();
+        let mut unnamed = 0;
+        for value in self.graph.reads(node) {
+            let facts = self.graph.facts(value);
+            let sizes = facts.ty.shape.iter().flatten().chain(facts.ints().into_iter().flatten());
+            for size in sizes {
+                match size {
+                    Dim::Symbol(symbol) => drop(open.insert(*symbol)),
+                    Dim::Unknown => unnamed += 1,
+                    Dim::Known(_) => {}
+                }
+            }
+            // A list of sizes that are not even counted.
+            let list = facts.ty.elem == DataType::Int64 && facts.ty.rank().is_none_or(|n| n <= 1);
+            unnamed += usize::from(list && facts.contents.is_none());
+        }
+        let kept = |dim: Option<Dim>| match dim {
+            Some(Dim::Symbol(symbol)) => symbol < first_new,
+            _ => false,
+        };
+        let Some(dims) = &declared.shape else { return declared.clone() };
+        let is_open =
+            |(axis, dim): &(usize, &Dim)| dim.known().is_none() || kept(inferred.dim(*axis));
+        let still_open = dims.iter().enumerate().filter(is_open).count();
+        let all = still_open >= open.len() + unnamed;
+        let believed = dims.iter().enumerate().map(|(axis, &dim)| {
+            let at_hand = inferred.dim(axis);
+            let settled = at_hand.and_then(Dim::known).is_some();
+            let credible = settled || dim.known().is_none() || all && !kept(at_hand);
+            if credible { dim } else { Dim::Unknown }
+        });
+        Type::new(declared.elem, believed.collect())
     }
 
     /// Reads the subgraphs of a node that was just appended, and knows nothing of its outputs yet.
@@ -395,22 +481,37 @@ impl<'m> Import<'m> {
     }
 }
 
+/// How the file can contradict what is inferred.
+#[derive(Debug, PartialEq, Eq)]
+enum Contradiction {
+    /// In the type of elements, which no runtime accepts.
+    Elements(String),
+    /// In the shape.
+    Shapes(String),
+}
+
 /// What inference and the file say together. What is inferred is never given up for a declaration,
 /// save a size that inference had to leave open.
-fn merge(graph: &Graph, inferred: &Type, declared: &Type) -> Result<Type, String> {
+fn merge(graph: &Graph, inferred: &Type, declared: &Type) -> Result<Type, Contradiction> {
     let elem = match (inferred.elem, declared.elem) {
         (DataType::Undefined, elem) | (elem, DataType::Undefined) => elem,
         (a, b) if a == b => a,
-        (a, b) => return Err(format!("{} is no {}", b.as_str_name(), a.as_str_name())),
+        (a, b) => {
+            let what = format!("{} is no {}", b.as_str_name(), a.as_str_name());
+            return Err(Contradiction::Elements(what));
+        }
     };
     let shape = match (&inferred.shape, &declared.shape) {
         (None, shape) | (shape, None) => shape.clone(),
         (Some(a), Some(b)) if a.len() != b.len() => {
-            return Err(format!("rank {} is not {}", b.len(), a.len()));
+            let what = format!("rank {} is not {}", b.len(), a.len());
+            return Err(Contradiction::Shapes(what));
         }
         (Some(a), Some(b)) => {
             let dims = a.iter().zip(b).map(|(&a, &b)| match (a, b) {
-                (Dim::Known(a), Dim::Known(b)) if a != b => Err(format!("size {b} is not {a}")),
+                (Dim::Known(a), Dim::Known(b)) if a != b => {
+                    Err(Contradiction::Shapes(format!("size {b} is not {a}")))
+                }
                 (Dim::Symbol(s), b) if graph.symbol(s).is_none() && b != Dim::Unknown => Ok(b),
                 _ => Ok(a),
             });
@@ -489,7 +590,7 @@ mod tests {
     const NAMELESS: Dim = Symbol(2);
 
     /// What inference and the file say together of a shape.
-    fn merged(inferred: &[Dim], declared: &[Dim]) -> Result<Vec<Dim>, String> {
+    fn merged(inferred: &[Dim], declared: &[Dim]) -> Result<Vec<Dim>, Contradiction> {
         let ty = |dims: &[Dim]| Type::new(DataType::Float, dims.to_vec());
         Ok(merge(&graph(), &ty(inferred), &ty(declared))?.shape.unwrap_or_default())
     }
@@ -522,11 +623,12 @@ mod tests {
 
     #[test]
     fn a_declaration_does_not_contradict() {
-        assert_eq!(merged(&[Known(3)], &[Known(4)]), Err("size 4 is not 3".into()));
-        assert_eq!(merged(&[NAMED], &[NAMED, NAMED]), Err("rank 2 is not 1".into()));
+        let shapes = |what: &str| Err(Contradiction::Shapes(what.into()));
+        assert_eq!(merged(&[Known(3)], &[Known(4)]), shapes("size 4 is not 3"));
+        assert_eq!(merged(&[NAMED], &[NAMED, NAMED]), shapes("rank 2 is not 1"));
         let of = |elem| Type { elem, shape: None };
         let apart = merge(&graph(), &of(DataType::Float), &of(DataType::Int64));
-        assert_eq!(apart, Err("INT64 is no FLOAT".into()));
+        assert_eq!(apart, Err(Contradiction::Elements("INT64 is no FLOAT".into())));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod contrib;
 mod error;
 mod functions;
 mod import;
+mod masks;
 #[cfg(test)]
 mod tests;
 

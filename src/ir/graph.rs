@@ -34,6 +34,8 @@ pub struct Graph {
     /// From an output of an inlined body to the equal output of the node that it expands. Readers
     /// use the latter, because it is computed anyway.
     pub(crate) canonical: BTreeMap<Value, Value>,
+    /// What the source declares of its values and does not hold.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A step into a subgraph of the source: the node, its attribute, and the place among the graphs that
@@ -61,6 +63,7 @@ impl Graph {
             symbols: sizes.len() as u32,
             sizes,
             canonical: BTreeMap::new(),
+            warnings: Vec::new(),
         }
     }
 

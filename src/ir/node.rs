@@ -26,7 +26,8 @@ pub(crate) struct Slots {
 pub enum Origin {
     /// A graph input of the source that no initializer stands behind.
     Input,
-    /// An initializer of the source; `None` for a sparse one.
+    /// An initializer of the source; `None` for one whose elements are not read: a sparse one, or the mere
+    /// default of a graph input.
     Initializer(Option<usize>),
     /// The n-th node of the source.
     Source(usize),

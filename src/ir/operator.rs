@@ -187,6 +187,13 @@ pub trait Operator: Sync {
         operand
     }
 
+    /// Whether its derivative may be infinite, or its result no number, at operands that are finite: that
+    /// of a quotient, a root, a logarithm. A model that guards it takes what it computes otherwise there,
+    /// and nothing flows.
+    fn is_singular(&self, _node: NodeRef) -> bool {
+        false
+    }
+
     /// Whether a movement gives every element of the result a single origin, or none.
     fn copies(&self, _node: NodeRef) -> bool {
         true

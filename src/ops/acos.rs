@@ -5,6 +5,7 @@ use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Acos",
+    singular: true,
     sign: Sign::NonNegative,
     adjoint: |call, s| {
         let x = call.x(0)?;

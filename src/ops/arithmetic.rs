@@ -1,5 +1,6 @@
 //! What arithmetic of two operands has in common.
 
+use super::elementwise::guarded;
 use crate::ir::{
     Affine, Array, Call, Constants, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign,
     Type, Value,
@@ -46,6 +47,11 @@ impl Operator for Arithmetic {
         self.sign
     }
 
+    fn is_singular(&self, node: NodeRef) -> bool {
+        let regular = || node.constant_floats(1).is_some_and(|c| c.iter().all(|c| c.abs() > 0.0));
+        self.both == Kind::Quotient && !regular()
+    }
+
     fn is_elementwise(&self, _node: NodeRef) -> bool {
         true
     }
@@ -81,6 +87,8 @@ impl Operator for Arithmetic {
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
-        (self.adjoint)(call, wrt, s)?.sum_to(call.raw(wrt)?)
+        let g = (self.adjoint)(call, wrt, s)?;
+        let g = if self.is_singular(call.node) { guarded(g, s) } else { g };
+        g.sum_to(call.raw(wrt)?)
     }
 }

@@ -51,6 +51,12 @@ impl Operator for Constant {
             vec![Type::new(DataType::Int64, vec![])]
         } else if node.attribute("value_float").is_some() {
             vec![Type::new(DataType::Float, vec![])]
+        } else if let Some(sparse) =
+            node.attribute("sparse_value").and_then(|a| a.sparse_tensor.as_ref())
+        {
+            let elem = sparse.values.as_ref().map_or(0, |values| values.data_type());
+            let dims = sparse.dims.iter().map(|&n| Dim::Known(n)).collect();
+            vec![Type::new(DataType::try_from(elem).unwrap_or_default(), dims)]
         } else {
             vec![Type::default()]
         })

@@ -1,6 +1,9 @@
 //! What elementwise nonlinearities have in common.
 
-use crate::ir::{Array, Call, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::{
+    ir::{Array, Call, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
+    onnx::DataType,
+};
 
 /// A function of each element.
 pub struct Elementwise {
@@ -18,6 +21,8 @@ pub struct Elementwise {
     pub bounded: bool,
     /// `p` where `x f′(x) = p f(x)`.
     pub euler: Option<f64>,
+    /// Whether there are finite elements of which it, or its derivative, is none.
+    pub singular: bool,
     /// Whether it gates its own input in activations.
     pub gate: bool,
     /// The function, of one number.
@@ -35,6 +40,7 @@ pub const ELEMENTWISE: Elementwise = Elementwise {
     sign: Sign::Any,
     bounded: false,
     euler: None,
+    singular: false,
     gate: false,
     eval: None,
     adjoint: |call, _| {
@@ -81,6 +87,10 @@ impl Operator for Elementwise {
         operand && !self.bounded
     }
 
+    fn is_singular(&self, _node: NodeRef) -> bool {
+        self.singular
+    }
+
     fn is_gate(&self) -> bool {
         self.gate
     }
@@ -95,6 +105,12 @@ impl Operator for Elementwise {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        (self.adjoint)(call, s)
+        let g = (self.adjoint)(call, s)?;
+        Ok(if self.singular { guarded(g, s) } else { g })
     }
+}
+
+/// What goes back through a derivative that may be infinite: nothing where nothing arrives, 0 · ∞ = 0.
+pub fn guarded<'e>(g: Expr<'e>, s: Expr<'e>) -> Expr<'e> {
+    g.where_or(s.cast(DataType::Bool), 0.0)
 }

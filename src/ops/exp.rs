@@ -5,6 +5,7 @@ use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Exp",
+    singular: true,
     sign: Sign::NonNegative,
     bounded: true,
     eval: Some(f64::exp),

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Log",
+    singular: true,
     eval: Some(f64::ln),
     adjoint: |call, s| Ok(s / call.x(0)?),
     ..ELEMENTWISE

@@ -24,6 +24,11 @@ impl Operator for LogSoftmax {
         Ok(Kind::Softmax)
     }
 
+    /// Of what is all masked, it is no number.
+    fn is_singular(&self, _node: NodeRef) -> bool {
+        true
+    }
+
     /// `|x_j| (1 − p_j) + Σ_{i≠j} |x_i| p_i` with `p = eʸ`
     fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
         Ok(deviation(call.x(0)?, call.y().exp(), &axes(call.node)?))
@@ -36,6 +41,8 @@ impl Operator for LogSoftmax {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        Ok(s - call.y().exp() * s.sum(&axes(call.node)?, true))
+        // Where all is masked by −∞, the result is no number.
+        let p = call.y().exp();
+        Ok(s - p.where_or(p.greater(0.0), 0.0) * s.sum(&axes(call.node)?, true))
     }
 }

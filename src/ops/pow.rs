@@ -1,5 +1,6 @@
 //! `Pow`: xᵖ.
 
+use super::elementwise::guarded;
 use crate::{
     ir::{Array, Call, Dim, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
     onnx::DataType,
@@ -29,6 +30,11 @@ impl Operator for Pow {
     fn sign(&self, node: NodeRef) -> Sign {
         let even = node.constant_float(1).is_some_and(|p| p % 2.0 == 0.0);
         if even { Sign::NonNegative } else { node.sign_of(0) }
+    }
+
+    fn is_singular(&self, node: NodeRef) -> bool {
+        let power = node.constant_float(1);
+        !power.is_some_and(|p| p >= 1.0 && p.fract().abs() <= 0.0)
     }
 
     fn eval(&self, of: &Evaluation) -> Option<Array> {
@@ -68,6 +74,7 @@ impl Operator for Pow {
                 (s * call.y() * x.where_or(positive, 1.0).unary("Log")).where_or(positive, 0.0)
             }
         };
+        let g = if self.is_singular(call.node) { guarded(g, s) } else { g };
         g.sum_to(call.raw(wrt)?)
     }
 }

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Reciprocal",
+    singular: true,
     euler: Some(-1.0),
     eval: Some(f64::recip),
     adjoint: |call, s| {

@@ -1,5 +1,6 @@
 //! `ReduceLogSum`: ln Σ x, with derivative 1 / Σ x.
 
+use super::elementwise::guarded;
 use super::reduce::Reduction;
 use crate::ir::{Kind, Operator, Sign};
 
@@ -9,5 +10,5 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     kind: Kind::Leaf,
     sign: Sign::Any,
     eval: None,
-    adjoint: |x, _, s, y| (s / y.exp()).expand_like(x),
+    adjoint: |x, _, s, y| guarded(s / y.exp(), s).expand_like(x),
 };

@@ -1,5 +1,6 @@
 //! `ReduceLogSumExp`: ln Σ eˣ, with derivative eˣ⁻ʸ.
 
+use super::elementwise::guarded;
 use super::reduce::Reduction;
 use crate::ir::{Kind, Operator, Sign};
 
@@ -9,5 +10,6 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     kind: Kind::Leaf,
     sign: Sign::Any,
     eval: None,
-    adjoint: |x, _, s, y| s * (x - y).exp(),
+    // Of what is all −∞ the differences are no numbers.
+    adjoint: |x, _, s, y| guarded(s * (x - y).exp(), s),
 };

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sinh",
+    singular: true,
     adjoint: |call, s| {
         let y = call.y();
         Ok(s * (y * y + 1.0).sqrt())

@@ -31,6 +31,11 @@ impl Operator for Softmax {
         false
     }
 
+    /// Of what is all masked, it is no number.
+    fn is_singular(&self, _node: NodeRef) -> bool {
+        true
+    }
+
     /// `y_j (|x_j| (1 − y_j) + Σ_{i≠j} |x_i| y_i)`
     fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
         let y = call.y();
@@ -46,7 +51,9 @@ impl Operator for Softmax {
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
+        // Where all is masked by −∞, the result is no number.
         let y = call.y();
+        let y = y.where_or(y.greater(0.0), 0.0);
         Ok(y * (s - (s * y).sum(&axes(call.node)?, true)))
     }
 }

@@ -5,6 +5,7 @@ use crate::ir::{Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Sqrt",
+    singular: true,
     sign: Sign::NonNegative,
     euler: Some(0.5),
     eval: Some(f64::sqrt),

@@ -5,6 +5,7 @@ use crate::ir::Operator;
 
 pub(super) const OPERATOR: &dyn Operator = &Elementwise {
     name: "Tan",
+    singular: true,
     eval: Some(f64::tan),
     adjoint: |call, s| {
         let y = call.y();

@@ -98,6 +98,9 @@ impl Window {
             }
             (Some(kernel), _) => kernel,
             (None, Some(stated)) => stated.to_vec(),
+            (None, None) if node.inputs().len() > 1 => {
+                return Err(Error::Unknown { what: "the shape of the weights".into() });
+            }
             (None, None) => return Err(bad("kernel_shape", "is missing")),
         };
         let n = kernel.len();

@@ -6,6 +6,7 @@ use super::{Start, Sweep};
 use crate::{
     error::{Error, Problem},
     ir::{self, Dim, Expr, Graph, Type, Value},
+    onnx::DataType,
     options::{Normalize, Options, Reduce},
 };
 
@@ -59,7 +60,10 @@ impl<'e> Sweep<'_, 'e> {
         let Self { graph, plan, options, emitter, .. } = *self;
         let mut r = r.assume(graph.ty(value).with(r.ty().elem));
         if plan.times_input && plan.inputs.contains(&value) {
-            r = emitter.real(value) * r;
+            let x = emitter.real(value);
+            // Where nothing flows, nothing does through an infinite input either: 0 · ∞ = 0.
+            let infinite = graph.facts(value).may_be_infinite;
+            r = if infinite { x.where_or(r.cast(DataType::Bool), 0.0) * r } else { x * r };
         }
         if options.reduce == Reduce::Channels && r.rank()? > 1 {
             r = r.sum(&[1], false);

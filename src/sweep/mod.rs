@@ -129,6 +129,9 @@ impl<'s, 'e> Crossing<'s, 'e> {
                         }
                         _ => false,
                     };
+                // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
+                let infinite = |(_, v): &(usize, Value)| self.graph.facts(*v).may_be_infinite;
+                let moves = moves && !recipients.iter().any(infinite);
                 let cofactors = if moves { self.cofactors(results) } else { None };
                 let values = |r: Relevance<'e>| match treatment {
                     Treatment::PositiveAdjoint => r.value().relu(),

@@ -120,7 +120,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
             |z| {
                 let without_division =
                     stabiliser.cofactor(r, z).or_else(|| self.rectified(stabiliser, r, z));
-                without_division.unwrap_or_else(|| stabiliser.divide(r, call.y(), z))
+                let s = without_division.unwrap_or_else(|| stabiliser.divide(r, call.y(), z));
+                let singular = self.unit.operator.is_singular(call.node);
+                // What is no number shares out nothing, where there is nothing to share.
+                if singular { s.where_or(r.per.cast(DataType::Bool), 0.0) } else { s }
             },
         );
         let whole = (term.factor - 1.0).abs() < f64::EPSILON;
@@ -162,6 +165,10 @@ impl<'s, 'e> Crossing<'s, 'e> {
         let (Some(euler), [term]) = (self.unit.euler(self.graph), ratio.terms.as_slice()) else {
             return Ok(None);
         };
+        // Where the result is not finite, nothing can be read off it.
+        if self.unit.operator.is_singular(self.graph.node(self.unit.node)) {
+            return Ok(None);
+        }
         let divides_by_result =
             !matches!(term.stabiliser, Stabiliser::Whole | Stabiliser::Magnitudes(_));
         if term.branches != [Branch::PLAIN] || !divides_by_result {

@@ -10,8 +10,9 @@ use libtest_mimic::Trial;
 use prost::Message;
 
 use crate::common::{
-    GraphProto, Model, ModelProto, Options, StringStringEntryProto, TensorProto, ValueInfoProto,
-    explain, fixture, models, text, trial::last_panic, trials,
+    DataType, GraphProto, Model, ModelProto, Options, StringStringEntryProto, TensorProto,
+    TypeProto, ValueInfoProto, explain, fixture, models, text, trial::last_panic, trials,
+    type_proto,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -108,8 +109,12 @@ fn each_lie_has_an_error_that_names_it() {
     insta::assert_snapshot!(changed(|m| {
         let info = graph(m).output[0].clone();
         let name = graph(m).node[3].output[0].clone();
-        graph(m).value_info.push(ValueInfoProto { name: Some(name), ..info });
-    }), @"node '/2/Relu' (Relu, opset 17): the file declares '/2/Relu_output_0' otherwise: size 2 is not 16; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`");
+        let tensor = type_proto::Tensor { elem_type: Some(DataType::Int64 as i32), shape: None };
+        let value = Some(type_proto::Value::TensorType(tensor));
+        let r#type = Some(TypeProto { value, denotation: None });
+        let info = ValueInfoProto { name: Some(name), r#type, ..info };
+        graph(m).value_info.push(info);
+    }), @"node '/2/Relu' (Relu, opset 17): the file declares '/2/Relu_output_0' otherwise: INT64 is no FLOAT; the model is invalid: check it with `onnx.shape_inference.infer_shapes(model, strict_mode=True)`");
     insta::assert_snapshot!(changed(|m| {
         let gemm = graph(m).node.iter_mut().find(|n| n.op_type() == "Gemm").unwrap();
         gemm.op_type = Some("Frobnicate".into());

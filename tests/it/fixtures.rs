@@ -4,17 +4,19 @@ use std::{fs, path::Path, process::Command};
 
 use libtest_mimic::Trial;
 
-use crate::common::{fixture, models, python_packages, trials};
+use crate::common::{each, fixture, models, python_packages};
 
 pub fn trials() -> Vec<Trial> {
-    trials![forms_are_what_their_script_makes]
+    each("fixtures", ["forms", "claims"], models_are_what_their_script_makes)
 }
 
-fn forms_are_what_their_script_makes() {
+/// The script of a folder is called like it.
+fn models_are_what_their_script_makes(folder: &str) {
     let directory = tempfile::tempdir().unwrap();
     // It writes beside itself.
-    let script = directory.path().join("forms.py");
-    fs::copy(fixture("forms.py"), &script).unwrap();
+    let name = format!("{folder}.py");
+    let script = directory.path().join(&name);
+    fs::copy(fixture(&name), &script).unwrap();
     let output =
         Command::new("python3").env("PYTHONPATH", python_packages()).arg(&script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -24,11 +26,11 @@ fn forms_are_what_their_script_makes() {
         names.sort();
         names
     };
-    let made = directory.path().join("forms");
-    assert_eq!(names(&made), names(&fixture("forms")));
-    for path in models("forms") {
+    let made = directory.path().join(folder);
+    assert_eq!(names(&made), names(&fixture(folder)));
+    for path in models(folder) {
         let name = path.file_name().unwrap();
         let same = fs::read(made.join(name)).unwrap() == fs::read(&path).unwrap();
-        assert!(same, "{} is another: run fixtures/forms.py", path.display());
+        assert!(same, "{} is another: run fixtures/{folder}.py", path.display());
     }
 }

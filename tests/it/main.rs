@@ -16,6 +16,7 @@
 
 mod common;
 
+mod claims;
 mod cli;
 mod damage;
 mod fixtures;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         relevance::trials,
         rules_by_hand::trials,
         wire::trials,
+        claims::trials,
         cli::trials,
         damage::trials,
         fixtures::trials,

@@ -67,13 +67,13 @@ impl Expr<'_> {
         let from = self.ty().shape.ok_or_else(|| unknown("the shape of a broadcast result"))?;
         let to = target.ty().shape.ok_or_else(|| unknown("the shape of a broadcast operand"))?;
         let extra = from.len().saturating_sub(to.len());
-        let (mut axes, mut open) = (Vec::new(), false);
+        let (mut axes, mut open) = (Vec::new(), Vec::new());
         for (i, (&f, &t)) in from[extra..].iter().zip(&to).enumerate() {
             match (f, t) {
                 (f, t) if f == t => {}
                 (_, Dim::Known(1)) => axes.push(extra + i),
                 (_, Dim::Known(_)) => {}
-                _ if self.emitter.opset() >= 13 => open = true,
+                _ if self.emitter.opset() >= 10 => open.push(i),
                 _ => {
                     return Err(unknown(&format!(
                         "whether axis {i} of an operand of shape {} is broadcast",
@@ -83,15 +83,23 @@ impl Expr<'_> {
             }
         }
         let leading: Vec<_> = (0..extra).collect();
-        let kept = self.sum(&axes, true).sum(&leading, false);
-        if open {
-            // Sizes of different names may be equal, or one of them 1: that shows at run time.
+        let mut kept = self.sum(&axes, true).sum(&leading, false);
+        // Sizes of different names may be equal, or one of them 1: that shows at run time.
+        if !open.is_empty() && self.emitter.opset() >= 13 {
             let broadcast = kept.exact_shape().equals(target.exact_shape()).unary("Not");
             let axes = broadcast.unary("NonZero").reshape(&[-1]);
             let summed = [Some(kept), Some(axes)];
             let attributes = vec![int("keepdims", 1), int("noop_with_empty_axes", 1)];
             let sum = self.emitter.emit("ReduceSum", &summed, attributes);
             return Ok(sum.assume(Type::new(self.ty().elem, to)));
+        }
+        // Before opset 13 axes are named in the file. Of a sum in all places along the axis, the first
+        // one is left where there is but one in the target; where there is no such sum, all are.
+        for axis in open {
+            let size = target.size(axis);
+            let sum = kept.sum(&[axis], true);
+            let chosen = kept.where_(kept.size(axis).equals(size), sum);
+            kept = chosen.slice(axis, self.emitter.ints(&[0]), size)?;
         }
         Ok(kept.assert(Some(to)))
     }

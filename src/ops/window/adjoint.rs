@@ -109,7 +109,9 @@ impl Window {
         let size = |axis: usize| x.dim(axis + 2).and_then(Dim::known);
         let mut phases = Vec::new();
         let count = self.phases();
-        if self.ceil || !self.open.is_empty() || count > 16 {
+        // What phases are put together from is reshaped, where one size may be open.
+        let open = x.shape.iter().flatten().filter(|dim| dim.known().is_none()).count();
+        if self.ceil || !self.open.is_empty() || count > 16 || !whole && open > 1 {
             return None;
         }
         for phase in 0..count {

@@ -7,11 +7,7 @@
 
 use std::{collections::BTreeMap, mem, sync::Arc};
 
-use super::{
-    Error,
-    contrib::{self, Contrib},
-    import::Import,
-};
+use super::{Error, computed::Computed, contrib, embeddings::Fetch, import::Import};
 use crate::{
     ir::{self, Emitted, Emitter, Facts, Graph, NodeIndex, Origin, Type, Value},
     onnx::{
@@ -81,8 +77,18 @@ impl Import<'_> {
             return self.expand(body, inputs, label, outer, depth);
         }
         match contrib::find(proto.plain_domain(), proto.op_type()) {
-            Some(contrib) => self.formula(contrib, proto, inputs, label),
-            None => Ok(None),
+            Some(contrib) => {
+                self.formula(proto, label, |emitter| contrib.expand(emitter, proto, inputs))
+            }
+            None => {
+                if let Some(fetch) = Fetch::of(&self.graph, proto, inputs) {
+                    return self.formula(proto, label, |emitter| fetch.written(emitter));
+                }
+                match Computed::of(&self.graph, proto, inputs) {
+                    Some(call) => self.formula(proto, label, |emitter| call.written(emitter)),
+                    None => Ok(None),
+                }
+            }
         }
     }
 
@@ -118,18 +124,17 @@ impl Import<'_> {
         Ok(results.collect::<Result<_, _>>().ok())
     }
 
-    /// Appends the nodes that a call of a contrib operator stands for, each with a name of its own.
+    /// Appends the nodes that a call stands for, each with a name of its own.
     fn formula(
         &mut self,
-        contrib: &Contrib,
         call: &NodeProto,
-        operands: &[Option<Value>],
         label: &str,
+        write: impl FnOnce(&Emitter) -> Result<Vec<Option<Value>>, ir::Error>,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
         let nothing = self.graph.beside(None);
         let first = self.graph.nodes().len();
         let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
-        let results = contrib.expand(&emitter, call, operands);
+        let results = write(&emitter);
         self.graph = emitter.finish();
         let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);
         let is_node = |&node: &NodeIndex| matches!(self.graph.origin(node), Origin::New(_));

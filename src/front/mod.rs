@@ -5,7 +5,9 @@
 //! before the node itself: model-local functions, branches that are known to be taken, and
 //! [contrib operators](contrib).
 
+mod computed;
 pub mod contrib;
+mod embeddings;
 mod error;
 mod functions;
 mod import;

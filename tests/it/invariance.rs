@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
             exporters_agree_on_normalisations_as_layers,
             canonize_none_takes_every_node_by_itself,
             the_onnx_package_carries_no_other_models,
+            products_with_one_hot_rows_are_embeddings,
         ],
         each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
         each("invariance::exporters", LEVELS, exporters_agree),
@@ -56,6 +57,30 @@ fn agree(paths: &[PathBuf], options: &Options) {
     for path in others {
         let apart = distance(&map(path, options), &expected);
         assert!(apart < 1e-3, "{} is {apart:.1e} from {}", stem(path), stem(first));
+    }
+}
+
+/// Each index gets the relevance of what it fetched, however it fetched it.
+fn products_with_one_hot_rows_are_embeddings() {
+    let ids = ndarray::arr2(&[[3i64, 0, 8], [1, 1, 5]]).into_dyn();
+    let map = |name: &str, level| {
+        let path = fixture(&format!("embeddings/{name}.onnx"));
+        let directory = tempfile::tempdir().unwrap();
+        let explained = compile(&path, &Options { level, ..Options::default() }, directory.path());
+        run(&explained, false, &[("ids".into(), Array::Int64(ids.clone()))], "ids_relevance")
+    };
+    for level in LEVELS {
+        let expected = map("gather", level);
+        assert!(expected.iter().all(|v| v.abs() > 1e-3), "{expected}");
+        for name in ["one_hot", "one_hot_of_integers", "equal", "equal_to_a_list"] {
+            let apart = distance(&map(name, level), &expected);
+            assert!(apart < 1e-5, "{name} {level}: {apart:.1e} apart");
+        }
+    }
+    for name in ["other_classes", "other_values"] {
+        let model = Model::open(fixture(&format!("embeddings/{name}.onnx"))).unwrap();
+        let error = explain(&model, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("reaches an input"), "{error}");
     }
 }
 

@@ -135,6 +135,15 @@ impl Expr<'_> {
         self.binary("Unsqueeze", self.emitter.ints(&axes))
     }
 
+    /// Without an axis of size 1.
+    pub fn squeeze(self, axis: usize) -> Self {
+        if self.emitter.opset() < 13 {
+            let axes = vec![ints("axes", &[axis as i64])];
+            return self.emitter.emit("Squeeze", &[Some(self)], axes);
+        }
+        self.binary("Squeeze", self.emitter.ints(&[axis as i64]))
+    }
+
     /// Broadcast to the shape of `other`.
     pub fn expand_like(self, other: Self) -> Self {
         let (ty, wanted) = (self.ty(), other.ty());

@@ -96,6 +96,7 @@ impl<'m> Draft<'m> {
             .collect::<Result<Vec<_>, _>>()?;
 
         let mut addition = back::addition(&emitted, &outputs);
+        check(model, &addition, &graph)?;
         let cut = plan.unsupported.iter().map(Problem::to_string).collect();
         let summary = Summary {
             model: model.path().into(),
@@ -121,6 +122,19 @@ impl<'m> Draft<'m> {
     }
 }
 
+/// Reads what is to be written as sources are read: whatever is wrong with it was made here.
+fn check(model: &Model, addition: &Addition, source: &Graph) -> Result<(), Error> {
+    let internal = |what: String| Err(Error::Internal { what });
+    match front::import(&model.with(addition), &crate::ops::REGISTRY) {
+        Err(error) => internal(error.to_string()),
+        // What the source declares and does not hold is known already.
+        Ok(read) => match read.warnings.iter().find(|warning| !source.warnings.contains(warning)) {
+            Some(warning) => internal(warning.clone()),
+            None => Ok(()),
+        },
+    }
+}
+
 /// Emits the formulas that a sweep is asked for, as the passes want them. Gives what `formulas` gives,
 /// the graph, and where the values are in it.
 pub(crate) fn emit<T>(
@@ -136,4 +150,38 @@ pub(crate) fn emit<T>(
     let (what, values) = formulas(&sweep)?;
     let (emitted, values) = passes::rewritten(&passes, emitter.finish(), values);
     Ok((what, emitted, values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_invalid_is_a_fault_that_names_its_unit() {
+        let model = Model::open("fixtures/forms/gemm.op11.onnx").unwrap();
+        let graph = front::import(&model, &crate::ops::REGISTRY).unwrap();
+        let explanation = compile(&model, &Options::default()).unwrap();
+        let fault = |change: &dyn Fn(&mut Addition)| {
+            let mut addition = explanation.addition.clone();
+            change(&mut addition);
+            check(&model, &addition, &graph).unwrap_err().to_string()
+        };
+        check(&model, &explanation.addition, &graph).unwrap();
+        let dangling = fault(&|addition| addition.nodes[0].input[0] = "nowhere".into());
+        assert!(dangling.contains("/abslrp/") && dangling.contains("'nowhere'"), "{dangling}");
+        let mixed = fault(&|addition| {
+            let product = addition.nodes.iter_mut().find(|node| node.op_type() == "Mul");
+            product.unwrap().input[1] = "shape".into();
+            let shape = crate::onnx::schema::TensorProto::of_ints(&[1], &[2]);
+            let name = Some("shape".into());
+            let shape = crate::onnx::schema::TensorProto { name, ..shape };
+            addition.initializers.push(shape);
+        });
+        assert!(mixed.contains("operands of FLOAT and INT64"), "{mixed}");
+        let declared = fault(&|addition| {
+            let r#type = model.graph().output[0].r#type.clone();
+            addition.outputs[0].r#type = r#type;
+        });
+        assert!(declared.contains("declares 'x_relevance' otherwise"), "{declared}");
+    }
 }

@@ -157,6 +157,16 @@ pub enum Error {
     /// Relevance cannot cross a unit.
     #[error(transparent)]
     Unit(Problem),
+    /// What was emitted is no valid model, which the source is: nothing is written.
+    #[error(
+        "what would have been written is invalid, which is a fault of abslrp and not of the model: {}; please \
+         report it with the model",
+        Said(what)
+    )]
+    Internal {
+        /// What is wrong, with the unit that it was emitted for.
+        what: String,
+    },
     /// Nothing to emit.
     #[error("no relevance of '{}' reaches an input: {}", Shown(name), Said(places))]
     Unreachable {

@@ -251,8 +251,28 @@ impl<'g> NodeRef<'g> {
         axis(self.int(name, default)?, rank)
     }
 
-    /// The type of an elementwise operation: all operands broadcast, elements as operand `like`.
+    /// Refuses operands, from one on, whose elements are not of one type.
+    pub fn of_one_type(self, first: usize) -> Result<(), Error> {
+        let elems = self.inputs().into_iter().skip(first).flatten();
+        let mut elems = elems.map(|v| self.graph.ty(v).elem).filter(|e| *e != DataType::Undefined);
+        let Some(elem) = elems.next() else { return Ok(()) };
+        match elems.find(|other| *other != elem) {
+            Some(other) => Err(Error::Shapes {
+                what: format!("operands of {} and {}", elem.as_str_name(), other.as_str_name()),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The type of an elementwise operation: all operands broadcast, elements as operand `like`, which
+    /// all behind it have, too.
     pub fn elementwise(self, like: usize) -> Result<Vec<Type>, Error> {
+        self.of_one_type(like)?;
+        self.broadcast(like)
+    }
+
+    /// As [`NodeRef::elementwise`], for operands of several types.
+    pub fn broadcast(self, like: usize) -> Result<Vec<Type>, Error> {
         let inputs = self.inputs();
         let types = inputs.iter().flatten().map(|&v| self.graph.ty(v));
         let shape = broadcast(types).map_err(|(a, b)| Error::Shapes {

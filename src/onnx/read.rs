@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Error, External, IR_VERSION, OPSETS, Tensor,
+    Addition, Error, External, IR_VERSION, OPSETS, Tensor,
     parts::{Part, parts},
     schema::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto},
     shown::Shown,
@@ -52,6 +52,18 @@ impl Model {
             #[cfg(feature = "fs")]
             file: None,
         })
+    }
+
+    /// The model with what is to be added to it, as one message.
+    pub fn with(&self, addition: &Addition) -> Self {
+        let mut proto = ModelProto::clone(&self.proto);
+        let graph = proto.graph.get_or_insert_default();
+        graph.node.extend_from_slice(&addition.nodes);
+        graph.initializer.extend_from_slice(&addition.initializers);
+        graph.input.extend_from_slice(&addition.inputs);
+        graph.output.extend_from_slice(&addition.outputs);
+        proto.metadata_props.extend_from_slice(&addition.metadata);
+        Self { proto: Arc::new(proto), ..self.clone() }
     }
 
     /// The message. Tensor payloads point into the memory map of the file.

@@ -22,6 +22,7 @@ impl Operator for Concat {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        node.of_one_type(0)?;
         let operands: Vec<_> = node.inputs().into_iter().flatten().collect();
         let along = axis(node.int("axis", 0)?, node.rank(0)?)?;
         let mut out = node.ty(0)?.clone();

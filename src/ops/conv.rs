@@ -21,6 +21,7 @@ impl Operator for Conv {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        node.of_one_type(0)?;
         let weights = node.ty(1)?;
         groups(node, node.ty(0)?.dim(1), weights.dim(1))?;
         let channels = weights.dim(0).unwrap_or(Dim::Unknown);

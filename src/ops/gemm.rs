@@ -21,6 +21,7 @@ impl Operator for Gemm {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        node.of_one_type(0)?;
         if node.rank(0)? != 2 || node.rank(1)? != 2 {
             return Err(Error::Shapes { what: "operands that are no matrices".into() });
         }

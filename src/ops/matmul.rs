@@ -18,6 +18,7 @@ impl Operator for MatMul {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
+        node.of_one_type(0)?;
         let (rank_a, rank_b) = (node.rank(0)?, node.rank(1)?);
         let (a, b) = (node.ty(0)?, node.ty(1)?);
         let dims = |ty: &Type| ty.shape.clone().unwrap_or_default();

@@ -20,7 +20,7 @@ impl Operator for Pow {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        node.elementwise(0)
+        node.broadcast(0)
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {

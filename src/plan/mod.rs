@@ -64,9 +64,11 @@ impl Plan {
         if graph.ty(explained.value).is_empty() {
             return Err(Error::Empty { name: graph.name(explained.value).to_string() });
         }
+        let mut asked = BTreeSet::new();
         let shown = options
             .relevance_of
             .iter()
+            .filter(|name| asked.insert(name.as_str()))
             .map(|name| {
                 graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
                     option: Hint::RelevanceOf,

@@ -21,7 +21,9 @@ impl<'e> Sweep<'_, 'e> {
             }
         }
         let (mut of, mut values) = (Vec::new(), Vec::new());
-        for &value in plan.inputs.iter().chain(&plan.shown) {
+        // What is asked for of an input is shown already.
+        let shown = plan.shown.iter().filter(|value| !plan.inputs.contains(value));
+        for &value in plan.inputs.iter().chain(shown) {
             let Some(relevance) = all.get(&value) else { continue };
             let problem = |source| Error::Unit(Problem::new(graph, value.node, source));
             emitter.enter(graph.name(value));

@@ -22,6 +22,7 @@ mod damage;
 mod fixtures;
 mod forms;
 mod invariance;
+mod networks;
 mod passes;
 mod reference;
 mod refusals;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         forms::trials,
         invariance::trials,
         rulebook::trials,
+        networks::trials,
         reference::trials,
         relevance::trials,
         rules_by_hand::trials,

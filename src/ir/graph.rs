@@ -378,10 +378,13 @@ impl Graph {
         let inferred = view.operator().map(|op| view.check(op).and_then(|()| op.infer(view)));
         let inferred = match inferred {
             None | Some(Err(Error::Unknown { .. })) => Ok(Vec::new()),
-            // What has no type has no meaning: an output that the operator does not have.
-            Some(Ok(types)) if types.len() < self.dag[node].outputs.len() => Err(Error::Shapes {
-                what: format!("output {} is one more than the operator has", types.len()),
-            }),
+            // What has no type has no meaning: an output that the operator does not have. Where no type
+            // is told at all, too little is known of the operands.
+            Some(Ok(types)) if !types.is_empty() && types.len() < self.dag[node].outputs.len() => {
+                Err(Error::Shapes {
+                    what: format!("output {} is one more than the operator has", types.len()),
+                })
+            }
             Some(inferred) => inferred,
         };
         let (contents, non_negative, infinite) = match (view.operator(), &inferred) {

@@ -58,6 +58,7 @@ fn others(name: &str) -> (Vec<(String, Array)>, &'static [usize]) {
             &[2, 3, 4],
         ),
         "masked_row" | "masked_row_of_logs" => (vec![("mask", floats(&[3, 3], &row))], &[2, 3, 4]),
+        "no_shape" => (vec![], &[2, 2, 5, 5]),
         "stale_sizes" | "stale_nameless_sizes" => (vec![], &[2, 3, 6, 5]),
         _ => (vec![], &[2, 4]),
     };

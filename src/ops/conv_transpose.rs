@@ -71,7 +71,9 @@ impl Operator for ConvTranspose {
         }
         // Output padding beyond a step is one window more than there were.
         let x = call.raw(0)?;
-        let mut out = window.conv(s, call.x(1)?, group);
+        let size = |axis| call.node.ty(1).ok()?.dim(axis)?.known();
+        let channels = size(0).map(|channels| channels / group.max(1));
+        let mut out = window.conv(s, call.x(1)?.for_gradient(channels, size(1)), group);
         for axis in 2..window.kernel.len() + 2 {
             let (have, wanted) = (out.ty().dim(axis), x.ty().dim(axis));
             if wanted.and_then(Dim::known).is_none() || have != wanted {

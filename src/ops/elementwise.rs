@@ -1,9 +1,6 @@
 //! What elementwise nonlinearities have in common.
 
-use crate::{
-    ir::{Array, Call, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
-    onnx::DataType,
-};
+use crate::ir::{Array, Call, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 /// A function of each element.
 pub struct Elementwise {
@@ -112,5 +109,5 @@ impl Operator for Elementwise {
 
 /// What goes back through a derivative that may be infinite: nothing where nothing arrives, 0 · ∞ = 0.
 pub fn guarded<'e>(g: Expr<'e>, s: Expr<'e>) -> Expr<'e> {
-    g.where_or(s.cast(DataType::Bool), 0.0)
+    g.where_or(s.is_nonzero(), 0.0)
 }

@@ -88,9 +88,11 @@ impl Operator for Gemm {
             }
             a.gemm(b, None, attributes)
         };
+        let known = |axis| call.node.ty(1).ok()?.dim(axis)?.known();
+        let weights = || Ok(call.x(1)?.for_gradient(known(0), known(1)));
         Ok(match (wrt, ta, tb) {
-            (0, false, _) => product(s, false, call.x(1)?, !tb),
-            (0, true, _) => product(call.x(1)?, tb, s, true),
+            (0, false, _) => product(s, false, weights()?, !tb),
+            (0, true, _) => product(weights()?, tb, s, true),
             (1, _, false) => product(call.x(0)?, !ta, s, false),
             _ => product(s, true, call.x(0)?, ta),
         })

@@ -94,7 +94,10 @@ impl Operator for MatMul {
             (false, false) => s,
         };
         let (gradient, operand) = match wrt {
-            0 => (s.matmul(b.matrix_transpose()?), a),
+            0 => {
+                let size = |from_end| b.ty().dim(b.rank().ok()?.checked_sub(from_end)?)?.known();
+                (s.matmul(b.for_gradient(size(2), size(1)).matrix_transpose()?), a)
+            }
             _ => (a.matrix_transpose()?.matmul(s), b),
         };
         // Only a stack of matrices on the other side can have been more than this operand's.

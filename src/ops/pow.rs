@@ -1,9 +1,8 @@
 //! `Pow`: xᵖ.
 
 use super::elementwise::guarded;
-use crate::{
-    ir::{Array, Call, Dim, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
-    onnx::DataType,
+use crate::ir::{
+    Array, Call, Dim, Error, Euler, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type,
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Pow;
@@ -68,7 +67,7 @@ impl Operator for Pow {
             (0, Some(power)) if (power - 2.0).abs() < f64::EPSILON => s * x * 2.0,
             (0, Some(power)) if power >= 1.0 => s * x.pow(p - 1.0) * power,
             // The derivative at 0 is infinite for powers below 1, and taken as 0.
-            (0, _) => (s * p * x.pow(p - 1.0)).where_or(x.cast(DataType::Bool), 0.0),
+            (0, _) => (s * p * x.pow(p - 1.0)).where_or(x.is_nonzero(), 0.0),
             _ => {
                 let positive = x.greater(0.0);
                 (s * call.y() * x.where_or(positive, 1.0).unary("Log")).where_or(positive, 0.0)

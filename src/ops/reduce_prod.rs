@@ -2,10 +2,7 @@
 //! is that of the rest, and elsewhere nothing; where several are, there is none.
 
 use super::reduce::Reduction;
-use crate::{
-    ir::{Kind, Operator, Sign},
-    onnx::DataType,
-};
+use crate::ir::{Kind, Operator, Sign};
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceProd",
@@ -15,7 +12,7 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     eval: Some(|list| list.iter().product()),
     adjoint: |x, axes, s, _| {
         let elem = x.ty().elem;
-        let regular = x.cast(DataType::Bool);
+        let regular = x.is_nonzero();
         let factors = x.where_or(regular, 1.0);
         let zero = 1.0 - regular.cast(elem);
         let zeros = zero.sum(axes, true);

@@ -127,15 +127,13 @@ impl Stabiliser {
                 if masks {
                     return numerator / (d + POLE / d);
                 }
-                numerator / d.where_or(d.cast(DataType::Bool), f64::from(f32::MAX))
+                numerator / d.where_or(d.is_nonzero(), f64::from(f32::MAX))
             }
             Self::Over(epsilon) | Self::Magnitudes(epsilon) => {
                 numerator / if epsilon > 0.0 { z + epsilon } else { z }
             }
             // LRP-0: where the result vanishes there is nothing to share.
-            Self::Signed(0.0) => {
-                numerator / z.where_or(z.cast(DataType::Bool), f64::from(f32::MAX))
-            }
+            Self::Signed(0.0) => numerator / z.where_or(z.is_nonzero(), f64::from(f32::MAX)),
             Self::Signed(epsilon) if z.is_non_negative() => numerator / (z + epsilon),
             Self::Signed(epsilon) if masks => numerator / (z + z.toward(epsilon)),
             Self::Signed(epsilon) => {

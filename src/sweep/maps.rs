@@ -6,7 +6,6 @@ use super::{Start, Sweep};
 use crate::{
     error::{Error, Problem},
     ir::{self, Dim, Expr, Graph, Type, Value},
-    onnx::DataType,
     options::{Normalize, Options, Reduce},
 };
 
@@ -65,7 +64,7 @@ impl<'e> Sweep<'_, 'e> {
             let x = emitter.real(value);
             // Where nothing flows, nothing does through an infinite input either: 0 · ∞ = 0.
             let infinite = graph.facts(value).may_be_infinite;
-            r = if infinite { x.where_or(r.cast(DataType::Bool), 0.0) * r } else { x * r };
+            r = if infinite { x.where_or(r.is_nonzero(), 0.0) * r } else { x * r };
         }
         if options.reduce == Reduce::Channels && r.rank()? > 1 {
             r = r.sum(&[1], false);

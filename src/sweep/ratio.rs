@@ -13,7 +13,6 @@
 use super::{Crossing, Relevance, Shares};
 use crate::{
     ir::{Call, Error, Expr, Role, Value},
-    onnx::DataType,
     rules::{Branch, Gate, Modifier, Ratio, Stabiliser, Term},
 };
 
@@ -123,7 +122,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 let s = without_division.unwrap_or_else(|| stabiliser.divide(r, call.y(), z));
                 let singular = self.unit.operator.is_singular(call.node);
                 // What is no number shares out nothing, where there is nothing to share.
-                if singular { s.where_or(r.per.cast(DataType::Bool), 0.0) } else { s }
+                if singular { s.where_or(r.per.is_nonzero(), 0.0) } else { s }
             },
         );
         let whole = (term.factor - 1.0).abs() < f64::EPSILON;
@@ -143,7 +142,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
             let infinite = self.graph.facts(value).may_be_infinite;
             let products = parts.into_iter().map(|(modifier, x, g)| match modifier {
                 Modifier::One => Relevance::whole(g),
-                _ if infinite => Relevance::whole(x.where_or(g.cast(DataType::Bool), 0.0) * g),
+                _ if infinite => Relevance::whole(x.where_or(g.is_nonzero(), 0.0) * g),
                 _ => Relevance::product(x, g),
             });
             if let Some(sum) = products.reduce(Relevance::plus) {

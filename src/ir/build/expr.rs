@@ -42,6 +42,13 @@ impl<'e> Expr<'e> {
         self.emitter.graph.borrow().facts(value).non_negative
     }
 
+    /// The same, which the caller knows not to be negative.
+    pub(super) fn assert_non_negative(self) -> Self {
+        let Value { node, slot } = self.value();
+        self.emitter.graph.borrow_mut().dag[node].outputs[slot as usize].non_negative = true;
+        self
+    }
+
     /// Its rank, where a formula cannot do without.
     pub fn rank(self) -> Result<usize, Error> {
         self.ty().rank().ok_or(Error::Unknown { what: "the rank of an intermediate value".into() })

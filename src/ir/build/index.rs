@@ -11,9 +11,14 @@ use crate::{
 };
 
 impl Expr<'_> {
+    /// Some elements of a list, as a list.
+    pub fn elements(self, at: &[i64]) -> Self {
+        self.binary("Gather", self.emitter.ints(at))
+    }
+
     /// An element of a list, as a list.
     pub fn element(self, at: usize) -> Self {
-        self.binary("Gather", self.emitter.ints(&[at as i64]))
+        self.elements(&[at as i64])
     }
 
     /// The elements at places along an axis, which are written out.

@@ -12,7 +12,37 @@ const STEEP: f64 = (1u64 << 60) as f64;
 impl Expr<'_> {
     /// |x|
     pub fn abs(self) -> Self {
-        self.unary("Abs")
+        let value = self.value();
+        let folded_list = {
+            let graph = self.emitter.graph.borrow();
+            let (ty, computed) = (graph.ty(value), !graph.inputs(value.node).is_empty());
+            computed && !graph.is_active(value) && ty.rank() == Some(1) && ty.is_float()
+        };
+        if !folded_list || self.emitter.opset() < 8 {
+            return self.unary("Abs");
+        }
+        // OpenVINO drops the `Abs` of a list that is computed from constants (see `docs/runtimes.md`).
+        self.max_with(-self).assert_non_negative()
+    }
+
+    /// max(x, y)
+    fn max_with(self, other: Self) -> Self {
+        self.binary("Max", other)
+    }
+
+    /// The same values, for the gradient of a product with weights of these numbers of inputs and
+    /// outputs. OpenVINO keeps rearranged weights by address and target layout alone, so that of one square
+    /// constant that is read as it is and transposed, one reader gets the other's (see `docs/runtimes.md`).
+    /// A maximum with the least number is a constant of its own, which no runtime simplifies away.
+    pub fn for_gradient(self, inputs: Option<i64>, outputs: Option<i64>) -> Self {
+        let value = self.value();
+        let may_be_shared = !self.emitter.graph.borrow().is_active(value);
+        let square = inputs == outputs && inputs != Some(1);
+        if !may_be_shared || !square || self.emitter.opset() < 8 {
+            return self;
+        }
+        let least = if self.ty().elem == DataType::Double { f64::MIN } else { f32::MIN.into() };
+        self.max_with(self.scalar(least)).named("weights")
     }
 
     /// |x|; of a layer a leaky `ReLU` of slope −1, which runtimes compute in one step with the layer.
@@ -76,7 +106,9 @@ impl Expr<'_> {
         // Powers of two keep the difference exact.
         if self.by_arithmetic() && (bound * STEEP).abs() < f64::from(f32::MAX) {
             let alpha = float("alpha", (direction * STEEP) as f32);
-            let beta = float("beta", (-direction * STEEP * f64::from(bound as f32)) as f32);
+            // OpenVINO takes a `beta` of 0 for one that is absent, which means 0.5. Beside 2⁶⁰ x, this is 0.
+            let beta = -direction * STEEP * f64::from(bound as f32);
+            let beta = float("beta", if beta.abs() > 0.0 { beta as f32 } else { -1e-30 });
             return self.emitter.emit("HardSigmoid", &[Some(self)], vec![alpha, beta]);
         }
         let bound = self.scalar(bound);
@@ -126,9 +158,18 @@ impl Expr<'_> {
     /// x = y, as booleans
     pub fn equals(self, other: Self) -> Self {
         if self.ty().is_float() && self.emitter.opset() < 11 {
-            return (self - other).cast(DataType::Bool).unary("Not");
+            return self.exceeds(other).binary("Or", other.exceeds(self)).unary("Not");
         }
         self.binary("Equal", other)
+    }
+
+    /// x ≠ 0, as booleans. A cast to booleans means the same, but some runtimes round towards 0 first.
+    pub fn is_nonzero(self) -> Self {
+        let zero = self.scalar(0.0);
+        if self.emitter.opset() < 11 {
+            return self.exceeds(zero).binary("Or", zero.exceeds(self));
+        }
+        self.equals(zero).unary("Not")
     }
 
     /// x = number, as booleans

@@ -2,7 +2,7 @@
 
 use super::Expr;
 use crate::{
-    ir::{Dim, Error, Type},
+    ir::{Dim, Error},
     onnx::attribute::{int, ints},
 };
 
@@ -85,22 +85,40 @@ impl Expr<'_> {
         let leading: Vec<_> = (0..extra).collect();
         let mut kept = self.sum(&axes, true).sum(&leading, false);
         // Sizes of different names may be equal, or one of them 1: that shows at run time.
-        if !open.is_empty() && self.emitter.opset() >= 13 {
-            let broadcast = kept.exact_shape().equals(target.exact_shape()).unary("Not");
-            let axes = broadcast.unary("NonZero").reshape(&[-1]);
-            let summed = [Some(kept), Some(axes)];
-            let attributes = vec![int("keepdims", 1), int("noop_with_empty_axes", 1)];
-            let sum = self.emitter.emit("ReduceSum", &summed, attributes);
-            return Ok(sum.assume(Type::new(self.ty().elem, to)));
+        if !open.is_empty() && self.emitter.opset() >= 14 {
+            return Ok(kept.sum_along_broadcast(target, &open).assert(Some(to)));
         }
-        // Before opset 13 axes are named in the file. Of a sum in all places along the axis, the first
-        // one is left where there is but one in the target; where there is no such sum, all are.
+        // Before opset 14 a shape cannot say that an axis is empty. Behind the axis comes its sum: what is
+        // left is the axis where it is that of the target, and its sum elsewhere.
         for axis in open {
-            let size = target.size(axis);
-            let sum = kept.sum(&[axis], true);
-            let chosen = kept.where_(kept.size(axis).equals(size), sum);
-            kept = chosen.slice(axis, self.emitter.ints(&[0]), size)?;
+            let (have, size) = (kept.size(axis), target.size(axis));
+            let from = self.emitter.ints(&[0]).where_(have.equals(size), have);
+            let both = [Some(kept), Some(kept.sum(&[axis], true))];
+            let both = self.emitter.emit("Concat", &both, vec![int("axis", axis as i64)]);
+            kept = both.slice(axis, from, from + size)?;
         }
         Ok(kept.assert(Some(to)))
+    }
+
+    /// Summed over those of the `open` axes that `target`, of the same rank, was broadcast along.
+    fn sum_along_broadcast(self, target: Self, open: &[usize]) -> Self {
+        let (from, to) = (self.exact_shape(), target.exact_shape());
+        // Axis i becomes two, of size `to` and `times`, the second of which is summed over: axes that
+        // are known at run time only are refused by runtimes such as OpenVINO.
+        let rank = self.ty().rank().unwrap_or_default();
+        let times = self.emitter.ints(&[1]).where_(from.equals(to), from);
+        let (mut sizes, mut axes) = (Vec::new(), Vec::new());
+        for axis in 0..rank {
+            sizes.push(axis as i64);
+            if open.contains(&axis) {
+                axes.push(sizes.len());
+                sizes.push((rank + axis) as i64);
+            }
+        }
+        let both = [Some(to), Some(times)];
+        let both = self.emitter.emit("Concat", &both, vec![int("axis", 0)]);
+        let shape = both.elements(&sizes);
+        let parts = [Some(self), Some(shape)];
+        self.emitter.emit("Reshape", &parts, vec![int("allowzero", 1)]).sum(&axes, false)
     }
 }

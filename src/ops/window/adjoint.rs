@@ -62,6 +62,8 @@ impl Window {
             attributes.push(ints("output_padding", &output_padding));
         }
         let emitter = s.emitter();
+        let size = |axis| w.ty().dim(axis).and_then(Dim::known);
+        let w = w.for_gradient(size(1), size(0).map(|features| features / group.max(1)));
         let mut out = emitter.emit("ConvTranspose", &[Some(s), Some(w)], attributes);
         if cut.is_empty() {
             return Ok(out.assume(ty.with(s.ty().elem)));

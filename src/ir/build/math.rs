@@ -31,7 +31,7 @@ impl Expr<'_> {
     }
 
     /// The same values, for the gradient of a product with weights of these numbers of inputs and
-    /// outputs. OpenVINO keeps rearranged weights by address and target layout alone, so that of one square
+    /// outputs. `OpenVINO` keeps rearranged weights by address and target layout alone, so that of one square
     /// constant that is read as it is and transposed, one reader gets the other's (see `docs/runtimes.md`).
     /// A maximum with the least number is a constant of its own, which no runtime simplifies away.
     pub fn for_gradient(self, inputs: Option<i64>, outputs: Option<i64>) -> Self {

@@ -313,25 +313,35 @@ fn a_run_that_is_told_to_end_leaves_nothing() {
         weights.set_len(3 << 30).unwrap();
         fs::write(at.join("e.onnx"), "what was there before").unwrap();
         let before = contents(at);
-        let mut child = abslrp(at)
-            .args(["compile", m.to_str().unwrap(), "-o", "e.onnx"])
-            .stderr(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        // Until something is staged.
-        let begin = Instant::now();
-        while fs::read_dir(at).unwrap().count() < 2 && begin.elapsed().as_secs() < 20 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let id = child.id().to_string();
-        assert!(
-            Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success()
-        );
-        let status = child.wait().unwrap();
-        assert!(!status.success(), "{signal}: it was over before it was told to end");
+        // Where the machine is busy, a run may be over before it is told to end: then there is another.
+        let ended = (0..10).any(|_| {
+            let ended = is_told_to_end(at, &m, signal);
+            if !ended {
+                fs::write(at.join("e.onnx"), "what was there before").unwrap();
+                fs::remove_file(at.join("w.bin")).unwrap();
+            }
+            ended
+        });
+        assert!(ended, "{signal}: each run was over before it was told to end");
         assert!(contents(at) == before, "{signal} left something");
     }
+}
+
+/// Starts to compile, sends the signal once something is staged, and says whether that ended the run.
+fn is_told_to_end(at: &Path, model: &Path, signal: &str) -> bool {
+    let mut child = abslrp(at)
+        .args(["compile", model.to_str().unwrap(), "-o", "e.onnx"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while fs::read_dir(at).unwrap().count() < 2 && begin.elapsed().as_secs() < 20 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([&format!("-{signal}"), &id]).status().unwrap().success());
+    !child.wait().unwrap().success()
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Entry {
     pub stabiliser: f64,
     /// What went to a bias, to constants, or to operands that lead to no input.
     pub bias: f64,
+    /// How many elements of what it gave are infinite or no numbers. No sum counts them.
+    pub not_finite: f64,
 }
 
 impl Entry {
@@ -47,8 +49,9 @@ impl Entry {
 /// The output that a model keeps its books in.
 pub const OUTPUT: &str = "abslrp_balance";
 
-/// The numbers of a unit: received, by magnitude, given, by magnitude, share of the result.
-const NUMBERS: usize = 5;
+/// The numbers of a unit: received, by magnitude, given, by magnitude, share of the result, elements
+/// that are not finite.
+const NUMBERS: usize = 6;
 
 /// Units crossed, in a model that has [`OUTPUT`].
 pub struct Books {
@@ -70,16 +73,18 @@ impl Books {
             sweep.run(start.for_it, &mut |unit, crossed| {
                 let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
                 let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
-                let kept = crossed.kept.map_or_else(|| totals(&received), |kept| vec![total(kept)]);
-                let zero = total(sweep.emitter.zeros(DataType::Float, 1));
-                for sums in [
-                    totals(&received),
-                    magnitudes(&received),
-                    totals(&given),
-                    magnitudes(&given),
-                    kept,
+                let kept = crossed.kept.map_or_else(|| received.clone(), |kept| vec![kept]);
+                let zero = sweep.emitter.zeros(DataType::Double, 1);
+                for (of, what) in [
+                    (&received, total as fn(Expr<'_>) -> Expr<'_>),
+                    (&received, magnitude),
+                    (&given, total),
+                    (&given, magnitude),
+                    (&kept, total),
+                    (&given, not_finite),
                 ] {
-                    numbers.push(sums.into_iter().reduce(|a, b| a + b).unwrap_or(zero));
+                    let sums = of.iter().map(|r| what(*r));
+                    numbers.push(sums.reduce(|a, b| a + b).unwrap_or(zero));
                 }
                 let operators = unit.members().map(|node| graph.node(node).operator_name());
                 entries.push(Entry {
@@ -106,29 +111,45 @@ impl Books {
     pub fn close(self, numbers: &[f64]) -> Vec<Entry> {
         let (chunks, _) = numbers.as_chunks::<NUMBERS>();
         let filled = self.entries.into_iter().zip(chunks);
-        filled
-            .map(|(entry, &[received, received_magnitude, given, given_magnitude, kept])| Entry {
+        let fill = |(entry, numbers): (Entry, &[f64; NUMBERS])| {
+            let &[received, received_magnitude, given, given_magnitude, kept, not_finite] = numbers;
+            Entry {
                 received,
                 received_magnitude,
                 given,
                 given_magnitude,
                 stabiliser: received - kept,
                 bias: kept - given,
+                not_finite,
                 ..entry
-            })
-            .collect()
+            }
+        };
+        filled.map(fill).collect()
     }
 }
 
-fn totals<'e>(all: &[Expr<'e>]) -> Vec<Expr<'e>> {
-    all.iter().map(|r| total(*r)).collect()
-}
-
-fn magnitudes<'e>(all: &[Expr<'e>]) -> Vec<Expr<'e>> {
-    all.iter().map(|r| total(r.abs())).collect()
-}
-
-/// The sum of all elements, as a list of one.
+/// The sum of all finite elements, as a list of one. In float64, where no sum of float32 is infinite.
 fn total(r: Expr<'_>) -> Expr<'_> {
+    let r = r.cast(DataType::Double);
+    sum(r.where_or(is_finite(r), 0.0))
+}
+
+/// The sum of the magnitudes of all finite elements.
+fn magnitude(r: Expr<'_>) -> Expr<'_> {
+    total(r.abs())
+}
+
+/// How many elements are infinite or no numbers.
+fn not_finite(r: Expr<'_>) -> Expr<'_> {
+    let r = r.cast(DataType::Double);
+    sum(1.0 - is_finite(r).cast(DataType::Double))
+}
+
+/// Where elements of float64 are finite. Relevance of float64 never comes near the bound.
+fn is_finite(r: Expr<'_>) -> Expr<'_> {
+    r.emitter().scalar(DataType::Double, 1e300).exceeds(r.abs())
+}
+
+fn sum(r: Expr<'_>) -> Expr<'_> {
     r.reshape(&[-1]).sum(&[0], true)
 }

@@ -2,18 +2,24 @@
 
 use std::{
     borrow::Cow,
+    cmp::Ordering,
+    io::Read,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use ndarray_npy::{ViewElement, ViewNpyError, ViewNpyExt, WriteNpyError, WriteNpyExt};
+use ndarray_npy::{
+    ReadDataError, ReadNpyExt, ReadableElement, ViewElement, ViewNpyError, ViewNpyExt,
+    WriteNpyError, WriteNpyExt,
+};
 use ort::{
     ep,
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::{DynValue, Tensor, TensorElementType, ValueType},
 };
+use py_literal::Value as PyValue;
 
 use super::{
     Error,
@@ -68,12 +74,24 @@ macro_rules! arrays {
         #[allow(missing_docs)]
         pub enum Array {
             $($variant(ArrayD<$type>),)*
+            String(ArrayD<String>),
         }
 
         impl Array {
             /// The shape.
             pub fn shape(&self) -> &[usize] {
-                match self { $(Self::$variant(a) => a.shape(),)* }
+                match self {
+                    $(Self::$variant(a) => a.shape(),)*
+                    Self::String(a) => a.shape(),
+                }
+            }
+
+            /// The type of its elements.
+            pub fn elem(&self) -> DataType {
+                match self {
+                    $(Self::$variant(_) => DataType::$elem,)*
+                    Self::String(_) => DataType::String,
+                }
             }
 
             fn extract(value: &DynValue, elem: TensorElementType) -> Option<Self> {
@@ -82,12 +100,15 @@ macro_rules! arrays {
                         let array = value.try_extract_array::<$type>().ok()?;
                         Some(Self::$variant(array.to_owned()))
                     })*
+                    TensorElementType::String => {
+                        Some(Self::String(value.try_extract_string_array().ok()?))
+                    }
                     _ => None,
                 }
             }
 
             /// The name that ONNX gives to a type of ONNX Runtime's.
-            fn elem(elem: TensorElementType) -> DataType {
+            fn named(elem: TensorElementType) -> DataType {
                 match elem {
                     $(TensorElementType::$variant => DataType::$elem,)*
                     TensorElementType::String => DataType::String,
@@ -95,13 +116,17 @@ macro_rules! arrays {
                 }
             }
 
-            fn value(self) -> Result<DynValue, ort::Error> {
+            fn value(&self) -> Result<DynValue, ort::Error> {
+                let shape = self.shape().to_vec();
                 Ok(match self {
                     $(Self::$variant(a) => {
-                        let shape: Vec<_> = a.shape().iter().map(|&n| n as i64).collect();
-                        let data: Vec<_> = a.into_iter().collect();
+                        let data: Vec<_> = a.iter().copied().collect();
                         Tensor::from_array((shape, data))?.into_dyn()
                     })*
+                    Self::String(a) => {
+                        let data: Vec<_> = a.iter().cloned().collect();
+                        Tensor::from_string_array((shape, data.as_slice()))?.into_dyn()
+                    }
                 })
             }
 
@@ -112,6 +137,7 @@ macro_rules! arrays {
                         a.shape() == b.shape()
                             && a.iter().zip(b).all(|(a, b)| a.has_bits_of(b))
                     })*
+                    (Self::String(a), Self::String(b)) => a == b,
                     _ => false,
                 }
             }
@@ -136,7 +162,7 @@ arrays! {
 }
 
 impl Array {
-    /// The values as numbers.
+    /// The values as numbers; text is none.
     pub fn numbers(&self) -> ArrayD<f64> {
         match self {
             Self::Float32(a) => a.mapv(f64::from),
@@ -152,10 +178,11 @@ impl Array {
             Self::Uint16(a) => a.mapv(f64::from),
             Self::Uint8(a) => a.mapv(f64::from),
             Self::Bool(a) => a.mapv(|v| f64::from(u8::from(v))),
+            Self::String(a) => a.map(|_| f64::NAN),
         }
     }
 
-    /// Numbers in the type that an input has.
+    /// Numbers in the type that an input has; as decimals where that is text.
     pub fn of_numbers(numbers: &ArrayD<f64>, elem: DataType) -> Result<Self, Error> {
         use DataType as T;
         Ok(match elem {
@@ -172,8 +199,20 @@ impl Array {
             T::Uint16 => Self::Uint16(numbers.mapv(|v| v as u16)),
             T::Uint8 => Self::Uint8(numbers.mapv(|v| v as u8)),
             T::Bool => Self::Bool(numbers.mapv(|v| v != 0.0)),
+            T::String => Self::String(numbers.map(ToString::to_string)),
             other => return Err(Error::InputType { elem: other.short_name() }),
         })
+    }
+
+    /// Reads a `.npy` file for an input of that type: of numbers, or of text where the input is text.
+    pub fn read_as(path: &Path, elem: DataType) -> Result<Self, Error> {
+        if elem != DataType::String {
+            return Self::of_numbers(&Self::read(path)?, elem);
+        }
+        let refuse = |why: String| Error::Npy { path: path.into(), why };
+        let bytes = file::read(path, u64::MAX).map_err(|e| refuse(e.to_string()))?;
+        let read = ArrayD::<Text>::read_npy(bytes.as_slice()).map_err(|e| refuse(e.to_string()))?;
+        Ok(Self::String(read.mapv(|text| text.0)))
     }
 
     /// Reads a `.npy` file of numbers.
@@ -217,6 +256,42 @@ impl Array {
     }
 }
 
+/// Text as numpy writes it, in elements of one width: type `U`.
+#[derive(Clone)]
+struct Text(String);
+
+impl ReadableElement for Text {
+    fn read_to_end_exact_vec<R: Read>(
+        mut reader: R,
+        descriptor: &PyValue,
+        len: usize,
+    ) -> Result<Vec<Self>, ReadDataError> {
+        let wrong = || ReadDataError::WrongDescriptor(descriptor.clone());
+        let code = descriptor.as_string().ok_or_else(wrong)?;
+        let width = code.strip_prefix("<U").and_then(|width| width.parse::<usize>().ok());
+        let width = width.ok_or_else(wrong)?;
+        // What the header says is believed only of what the file holds.
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        let expected = len.checked_mul(width).and_then(|units| units.checked_mul(4));
+        match expected.map(|expected| bytes.len().cmp(&expected)) {
+            Some(Ordering::Less) | None => return Err(ReadDataError::MissingData),
+            Some(Ordering::Greater) => {
+                return Err(ReadDataError::ExtraBytes(bytes.len() - expected.unwrap_or_default()));
+            }
+            Some(Ordering::Equal) => {}
+        }
+        let (units, _) = bytes.as_chunks::<4>();
+        let text = |units: &[[u8; 4]]| {
+            let characters = units.iter().map(|unit| u32::from_le_bytes(*unit));
+            let text: Option<String> =
+                characters.take_while(|&c| c != 0).map(char::from_u32).collect();
+            text.map(Text).ok_or_else(|| ReadDataError::ParseData("no Unicode text".into()))
+        };
+        (0..len).map(|i| text(&units[i * width..(i + 1) * width])).collect()
+    }
+}
+
 /// An input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -228,6 +303,20 @@ pub struct Input {
     pub shape: Vec<Option<usize>>,
     /// The names of its sizes, empty where they have none.
     pub symbols: Vec<String>,
+}
+
+impl Input {
+    fn new(name: &str, dtype: &ValueType) -> Option<Self> {
+        match dtype {
+            ValueType::Tensor { ty, shape, dimension_symbols } => Some(Self {
+                name: name.to_string(),
+                elem: Array::named(*ty),
+                shape: shape.iter().map(|&n| usize::try_from(n).ok()).collect(),
+                symbols: dimension_symbols.iter().cloned().collect(),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A model that is ready to run.
@@ -316,28 +405,29 @@ impl Runner {
     /// The inputs that are tensors.
     pub fn inputs(&self) -> Vec<Input> {
         let inputs = self.session.inputs().iter();
-        inputs
-            .filter_map(|input| match input.dtype() {
-                ValueType::Tensor { ty, shape, dimension_symbols } => Some(Input {
-                    name: input.name().to_string(),
-                    elem: Array::elem(*ty),
-                    shape: shape.iter().map(|&n| usize::try_from(n).ok()).collect(),
-                    symbols: dimension_symbols.iter().cloned().collect(),
-                }),
-                _ => None,
-            })
-            .collect()
+        inputs.filter_map(|input| Input::new(input.name(), input.dtype())).collect()
     }
 
-    /// The outputs for these inputs, in order; those that are no tensors of numbers are left out.
+    /// The inputs that have a default: initializers that may be given other values.
+    pub fn defaults(&self) -> Vec<Input> {
+        let inputs = self.session.overridable_initializers();
+        inputs.iter().filter_map(|input| Input::new(input.name(), input.dtype())).collect()
+    }
+
+    /// The outputs for these inputs, in order; those that are no tensors are left out.
     pub fn run(&mut self, feeds: &[(String, Array)]) -> Result<Vec<(String, Array)>, Error> {
-        let known: Vec<_> = self.inputs().into_iter().map(|input| input.name).collect();
-        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
-        for (name, array) in feeds.iter().filter(|(name, _)| known.contains(name)) {
-            let value = array.clone().value().map_err(|e| Error::Run { why: e.to_string() })?;
-            values.push((Cow::Borrowed(name), value.into()));
+        let known = [self.inputs(), self.defaults()].concat();
+        let refuse = |e: ort::Error| Error::Run { why: e.to_string() };
+        // They live until outputs are copied: an output that is an input lies in the input's memory.
+        let mut given = Vec::new();
+        for (name, array) in feeds {
+            if known.iter().any(|input| input.name == *name) {
+                given.push((Cow::Borrowed(name.as_str()), array.value().map_err(refuse)?));
+            }
         }
-        let outputs = self.session.run(values).map_err(|e| Error::Run { why: e.to_string() })?;
+        let values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
+            given.iter().map(|(name, value)| (name.clone(), value.into())).collect();
+        let outputs = self.session.run(values).map_err(refuse)?;
         let mut arrays = Vec::new();
         for (name, value) in outputs {
             if let ValueType::Tensor { ty, .. } = *value.dtype()
@@ -351,9 +441,37 @@ impl Runner {
 }
 
 /// An input of random numbers, the same on every machine: normal for floats, bytes for bytes, and
-/// small numbers for indices.
+/// 0 or 1 for everything else.
 pub fn sample(shape: &[usize], elem: DataType, seed: u64) -> Result<Array, Error> {
     use DataType as T;
+    match elem {
+        T::Float | T::Double | T::Float16 | T::Bfloat16 => random(shape, elem, seed, |next| {
+            // Box and Muller.
+            let radius = (-2.0 * (1.0 - next()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * next()).cos()
+        }),
+        T::Uint8 => sample_below(shape, elem, seed, 256),
+        _ => sample_below(shape, elem, seed, 2),
+    }
+}
+
+/// As [`sample`], with whole numbers from 0 that are below a bound, whatever the type.
+pub fn sample_below(
+    shape: &[usize],
+    elem: DataType,
+    seed: u64,
+    bound: usize,
+) -> Result<Array, Error> {
+    random(shape, elem, seed, |next| (next() * bound as f64).floor())
+}
+
+/// An input of numbers that are made of uniform ones between 0 and 1.
+fn random(
+    shape: &[usize],
+    elem: DataType,
+    seed: u64,
+    number: impl Fn(&mut dyn FnMut() -> f64) -> f64,
+) -> Result<Array, Error> {
     /// As many numbers as fit a gigabyte.
     const MOST: usize = 1 << 27;
     let count = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
@@ -362,23 +480,22 @@ pub fn sample(shape: &[usize], elem: DataType, seed: u64) -> Result<Array, Error
     }
     let mut state = seed;
     let mut next = || {
-        // SplitMix64 (Steele et al. 2014).
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        state = state.wrapping_add(GOLDEN);
+        (mixed(state) >> 11) as f64 / (1u64 << 53) as f64
     };
-    let numbers = ArrayD::from_shape_simple_fn(IxDyn(shape), || match elem {
-        // Box and Muller.
-        T::Float | T::Double | T::Float16 | T::Bfloat16 => {
-            let radius = (-2.0 * (1.0 - next()).ln()).sqrt();
-            radius * (std::f64::consts::TAU * next()).cos()
-        }
-        T::Uint8 => (next() * 256.0).floor(),
-        _ => (next() * 2.0).floor(),
-    });
+    let numbers = ArrayD::from_shape_simple_fn(IxDyn(shape), || number(&mut next));
     Array::of_numbers(&numbers, elem)
+}
+
+/// By how much the state of `SplitMix64` (Steele et al. 2014) grows from number to number.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that `SplitMix64` makes of a state: a hash of it.
+pub(super) fn mixed(state: u64) -> u64 {
+    let mut z = state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// An input that is given, as text `NAME=FILE.npy`.

@@ -31,6 +31,7 @@ mod rulebook;
 mod rules_by_hand;
 mod schema;
 mod snapshots;
+mod verification;
 mod wire;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         wire::trials,
         claims::trials,
         cli::trials,
+        verification::trials,
         damage::trials,
         fixtures::trials,
         refusals::trials,

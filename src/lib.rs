@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each room knows what stands to its left and nothing of what stands to its right:
-//! `onnx → ir → {ops, rules} → {front, plan} → sweep → passes → back → compile → verify → cli`.
+//! `onnx → ir → {ops, rules} → {front, plan} → sweep → passes → back → compile → verify → evaluate → cli`.
 //!
 //! 1. **Wire** ([`onnx`]). A file is memory-mapped and decoded; weights stay where they lie. Its
 //!    declared sizes, versions and paths are checked before anything believes them.
@@ -33,6 +33,7 @@
 //! 7. **Verification** ([`mod@verify`]). The result is run beside its source on ONNX Runtime, and the
 //!    books of relevance are kept, unit by unit. What it costs is measured there too
 //!    ([`verify::bench`]).
+//! 8. **Evaluation** ([`mod@evaluate`]). Several rules are compiled for one model, and their maps measured on data.
 //!
 //! # Glossary
 //!
@@ -58,8 +59,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The verbs are those of the program: [`compile()`], [`inspect()`], [`verify()`](verify::verify) and
-//! [`print()`]. An error says what is wrong, and its [`Hint`] which option would help. A program may bring
+//! The verbs are those of the program: [`compile()`], [`inspect()`], [`verify()`](verify::verify),
+//! [`evaluate()`](evaluate::evaluate) and [`print()`]. An error says what is wrong, and its [`Hint`] which option would help. A program may bring
 //! rules of its own ([`rules::Choice::of`]). Messages are `prost`'s and bytes those of the crate `bytes`,
 //! which are part of the interface; nothing else of what this is built on is.
 //!
@@ -75,6 +76,8 @@
 mod back;
 mod compile;
 pub mod error;
+#[cfg(feature = "verify")]
+pub mod evaluate;
 mod front;
 mod inspect;
 mod ir;
@@ -94,6 +97,8 @@ use std::collections::BTreeMap;
 pub use back::{Record, Summary, source_of};
 pub use compile::{Explanation, compile};
 pub use error::{Error, Hint, Problem};
+#[cfg(feature = "verify")]
+pub use evaluate::evaluate;
 pub use inspect::{Cost, InspectedUnit, Inspection, inspect};
 pub use options::Options;
 pub use parse::ParseError;

@@ -2,22 +2,27 @@
 
 use std::{
     fmt::Write,
-    io::{BufWriter, Cursor, Write as _},
+    io::{BufWriter, Write as _},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
 use abslrp::{
-    onnx::{Model, Transaction, file, shown::Shown},
+    onnx::{Model, Transaction, shown::Shown},
     verify::{
         runtime::Locate,
-        session::{Array, Device, Input, Runner, Source},
+        session::{Array, Device, Runner, Source},
     },
 };
-use image::{DynamicImage, ImageReader, Limits, RgbImage, imageops::FilterType};
+use image::DynamicImage;
 use ndarray::{Array2, ArrayD, Axis, Ix3, IxDyn};
 use serde_json::json;
 
-use super::{Failure, Report, verify::Runtime};
+use super::{
+    Failure, Report, heat,
+    images::{self, Preparation},
+    verify::Runtime,
+};
 
 /// Runs an explained model on an image and writes the heat map over it
 #[derive(clap::Args)]
@@ -30,19 +35,20 @@ pub struct Args {
     /// written beside it as .npy
     #[arg(short, long, value_name = "OUT")]
     out: Option<PathBuf>,
-    /// The order of the input's axes [default: whichever has 1 or 3 channels]
-    #[arg(long, value_enum)]
-    layout: Option<Layout>,
-    /// What a pixel of 0 to 255 is divided by [default: 255, or 1 for integer inputs and inputs
-    /// whose metadata say Image.NominalPixelRange = `NominalRange_0_255`]
-    #[arg(long)]
-    scale: Option<f64>,
-    /// What is then subtracted, per channel [default: metadata `mean`, or 0]
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
-    mean: Vec<f64>,
-    /// What it is then divided by, per channel [default: metadata `std`, or 1]
-    #[arg(long, value_delimiter = ',')]
-    std: Vec<f64>,
+    #[command(flatten)]
+    preparation: Preparation,
+    /// What has full colour: this percentile of the pixels' |R|, or the largest with max
+    #[arg(long, default_value = "99.5", value_name = "PERCENT|max", value_parser = percentile)]
+    scale: f64,
+    /// Average the map over squares of N × N pixels
+    #[arg(long, value_name = "N", conflicts_with = "smooth")]
+    patch: Option<NonZeroUsize>,
+    /// Smooth the map by a Gaussian with a standard deviation of N pixels
+    #[arg(long, value_name = "N", value_parser = deviation)]
+    smooth: Option<f64>,
+    /// Another explained model, whose map is drawn beside this one's; may be repeated
+    #[arg(long, value_name = "EXPLAINED")]
+    beside: Vec<PathBuf>,
     /// The class, for a model compiled with `--target input`
     #[arg(long, default_value_t = 0)]
     target: i64,
@@ -53,12 +59,35 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Layout {
-    /// Batch, channels, height, width
-    Nchw,
-    /// Batch, height, width, channels
-    Nhwc,
+/// A percentile, where `max` is the hundredth.
+fn percentile(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        _ if text == "max" => Ok(100.0),
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
+        _ => Err("not a percentile above 0 and up to 100, nor max".into()),
+    }
+}
+
+/// A standard deviation in pixels.
+fn deviation(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(pixels) if pixels > 0.0 && pixels <= 1000.0 => Ok(pixels),
+        _ => Err("not a number of pixels above 0 and up to 1000".into()),
+    }
+}
+
+/// An explained model that has run on the picture.
+struct Ran {
+    /// The input, what it was fed, and its axes of channels, height and width.
+    numbers: ArrayD<f64>,
+    axes: [usize; 3],
+    picture: Option<DynamicImage>,
+    outputs: Vec<(String, Array)>,
+    /// The name of the map among them.
+    wanted: String,
+    relevance: Array,
+    /// One number per pixel: the sum over channels.
+    map: Array2<f64>,
 }
 
 impl Args {
@@ -70,95 +99,39 @@ impl Args {
         let format =
             format.map_err(|e| Failure::Image { path: out.clone(), what: e.to_string() })?;
         let mut transaction = Transaction::default();
-        model.files().iter().chain([&self.image]).for_each(|path| transaction.protect(path));
-        [&out, &npy].into_iter().try_for_each(|path| transaction.check(path))?;
-        let refuse = |what: String| Failure::Image { path: self.explained.clone(), what };
-        let how: Locate = Locate::from(self.runtime);
-        let source = Source::File(&self.explained);
-        let mut runner = Runner::new(&source, true, Device::Cpu, &how)?;
-        let images: Vec<_> = runner.inputs().into_iter().filter(|i| i.name != "target").collect();
-        let [Input { name, elem, shape, .. }] = images.as_slice() else {
-            return Err(refuse("explain takes a model with one image input; use verify or ONNX Runtime itself for others".into()));
-        };
-        if shape.len() != 4 {
-            return Err(refuse(format!(
-                "the input {} has {} axes, an image has 4 (NCHW or NHWC)",
-                Shown(name),
-                shape.len()
-            )));
+        let beside = self.beside.iter().map(Model::open).collect::<Result<Vec<_>, _>>()?;
+        for model in std::iter::once(&model).chain(&beside) {
+            model.files().iter().for_each(|path| transaction.protect(path));
         }
-        let layout = self.layout.unwrap_or(match (shape[1], shape[3]) {
-            (Some(1 | 3), _) => Layout::Nchw,
-            (_, Some(1 | 3)) => Layout::Nhwc,
-            _ => Layout::Nchw,
-        });
-        let [c, h, w] = if layout == Layout::Nchw { [1, 2, 3] } else { [3, 1, 2] };
-
-        let is_npy = self.image.extension().is_some_and(|e| e == "npy");
-        let bad_image = |what: String| Failure::Image { path: self.image.clone(), what };
-        let (numbers, picture) = if is_npy {
-            let numbers = Array::read(&self.image)?;
-            let numbers = if numbers.ndim() == 3 { numbers.insert_axis(Axis(0)) } else { numbers };
-            if numbers.ndim() != 4 || numbers.shape()[0] != 1 {
-                return Err(bad_image(format!(
-                    "shape {:?} is not that of one image",
-                    numbers.shape()
-                )));
-            }
-            (numbers, None)
-        } else {
-            let picture = picture(&self.image).map_err(bad_image)?;
-            let size = |axis: usize, own: u32| {
-                shape[axis].and_then(|n| u32::try_from(n).ok()).unwrap_or(own)
-            };
-            let (height, width) = (size(h, picture.height()), size(w, picture.width()));
-            let channels = if shape[c] == Some(1) { 1 } else { 3 };
-            let listed = |given: &[f64], key: &str, default: f64| -> Vec<f64> {
-                let stated = model.metadata(key).map(|text| {
-                    let numbers = text.trim_matches(['[', ']', '(', ')']).split(',');
-                    numbers.filter_map(|n| n.trim().parse().ok()).collect::<Vec<f64>>()
-                });
-                let list =
-                    if given.is_empty() { stated.unwrap_or_default() } else { given.to_vec() };
-                (0..channels)
-                    .map(|i| list.get(i).or(list.first()).copied().unwrap_or(default))
-                    .collect()
-            };
-            let bytes = model.metadata("Image.NominalPixelRange") == Some("NominalRange_0_255")
-                || elem.as_str_name().contains("INT");
-            let scale = self.scale.unwrap_or(if bytes { 1.0 } else { 255.0 });
-            let (mean, std) = (listed(&self.mean, "mean", 0.0), listed(&self.std, "std", 1.0));
-            let resized = picture.resize_exact(width, height, FilterType::Triangle);
-            let grey = resized.to_luma32f();
-            let rgb = resized.to_rgb32f();
-            let mut dims = [1; 4];
-            (dims[c], dims[h], dims[w]) = (channels, height as usize, width as usize);
-            let numbers = ArrayD::from_shape_fn(IxDyn(&dims), |at| {
-                let (x, y, channel) = (at[w] as u32, at[h] as u32, at[c]);
-                let pixel = if channels == 1 { grey[(x, y)][0] } else { rgb[(x, y)][channel] };
-                (f64::from(pixel) * 255.0 / scale - mean[channel]) / std[channel]
-            });
-            (numbers, Some(picture))
+        transaction.protect(&self.image);
+        [&out, &npy].into_iter().try_for_each(|path| transaction.check(path))?;
+        let how: Locate = Locate::from(self.runtime);
+        let run = |model: &Model, path: &Path| {
+            ran(model, path, &self.image, &self.preparation, self.target, &how)
         };
-
-        let mut feeds = vec![(name.clone(), Array::of_numbers(&numbers, *elem)?)];
-        let target = ArrayD::from_elem(IxDyn(&[1]), self.target);
-        feeds.push(("target".into(), Array::Int64(target)));
-        let outputs = runner.run(&feeds)?;
-        let wanted = format!("{name}_relevance");
-        let relevance = outputs.iter().find(|(output, _)| *output == wanted);
-        let (_, relevance) = relevance.ok_or_else(|| {
-            refuse(format!("there is no output {wanted}: explain it first with `abslrp compile`"))
-        })?;
-
-        // One number per pixel: the sum over channels.
-        let map = relevance.numbers().remove_axis_sum(c).map_err(refuse)?;
-        let scale = map.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        let first = run(&model, &self.explained)?;
+        let mut maps = vec![first.map.clone()];
+        for (model, path) in beside.iter().zip(&self.beside) {
+            maps.push(run(model, path)?.map);
+        }
+        for map in &mut maps {
+            if let Some(size) = self.patch {
+                heat::pool(map, size.get());
+            }
+            if let Some(deviation) = self.smooth {
+                heat::smooth(map, deviation);
+            }
+        }
+        let Ran { numbers, axes, picture, outputs, wanted, relevance, map } = first;
         relevance.write_to(transaction.create(&npy)?, &npy)?;
-        let picture = picture.unwrap_or_else(|| drawn(&numbers, [c, h, w]));
+        let picture = picture.unwrap_or_else(|| drawn(&numbers, axes));
+        // Each map by itself: rules start from different amounts.
+        let panels: Vec<_> =
+            maps.into_iter().map(|map| (heat::percentile(&map, self.scale), map)).collect();
+        let scale = panels.first().map_or(0.0, |(scale, _)| *scale);
         // The encoder of pictures goes back and forth.
         let mut file = BufWriter::new(transaction.create(&out)?);
-        heat(&picture, &map, scale)
+        heat::picture(&picture, &panels)
             .write_to(&mut file, format)
             .and_then(|()| Ok(file.flush()?))
             .map_err(|e| Failure::Image { path: out.clone(), what: e.to_string() })?;
@@ -169,9 +142,13 @@ impl Args {
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "{}: red for, blue against; full colour is {scale:.6} (the largest |R| of a pixel, \
-             channels added up); Σ R = {sum:.6}",
-            out.display()
+            "{}: red for, blue against; full colour is {scale:.6} ({}, channels added up); Σ R = {sum:.6}",
+            out.display(),
+            if self.scale < 100.0 {
+                format!("{} % of pixels have less |R|", self.scale)
+            } else {
+                "the largest |R| of a pixel".into()
+            }
         );
         let _ = writeln!(text, "{}: the relevance itself, {:?}", npy.display(), relevance.shape());
         let predicted = outputs.iter().find(|(output, _)| *output != wanted);
@@ -191,25 +168,53 @@ impl Args {
     }
 }
 
-/// Reads a picture. Its header may say anything: what it would take is looked at before it is had.
-fn picture(path: &Path) -> Result<DynamicImage, String> {
-    /// More than any camera's, and half a gigabyte at most.
-    const PIXELS: u64 = 1 << 26;
-    let bytes = file::read(path, 1 << 30).map_err(|e| e.to_string())?;
-    let read = |memory: u64| {
-        let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
-        let mut limits = Limits::default();
-        limits.max_alloc = Some(memory);
-        reader.limits(limits);
-        Ok::<_, image::ImageError>(reader)
+/// Runs an explained model on a picture.
+fn ran(
+    model: &Model,
+    path: &Path,
+    image: &Path,
+    preparation: &Preparation,
+    target: i64,
+    how: &Locate,
+) -> Result<Ran, Failure> {
+    let refuse = |what: String| Failure::Image { path: path.into(), what };
+    let mut runner = Runner::new(&Source::File(path), true, Device::Cpu, how)?;
+    let images: Vec<_> = runner.inputs().into_iter().filter(|i| i.name != "target").collect();
+    let [input] = images.as_slice() else {
+        return Err(refuse("explain takes a model with one image input; use verify or ONNX Runtime itself for others".into()));
     };
-    let size = read(1 << 26).and_then(ImageReader::into_dimensions);
-    let (width, height) = size.map_err(|e| e.to_string())?;
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > PIXELS {
-        return Err(format!("{width} × {height} pixels are too many; scale it down first"));
-    }
-    read(8 * pixels + (1 << 26)).and_then(ImageReader::decode).map_err(|e| e.to_string())
+    let name = &input.name;
+    let Some(axes) = preparation.axes(&input.shape) else {
+        return Err(refuse(format!(
+            "the input {} has {} axes, an image has 4 (NCHW or NHWC)",
+            Shown(name),
+            input.shape.len()
+        )));
+    };
+    let bad_image = |what: String| Failure::Image { path: image.into(), what };
+    let (numbers, picture) = if image.extension().is_some_and(|e| e == "npy") {
+        let numbers = Array::read(image)?;
+        let numbers = if numbers.ndim() == 3 { numbers.insert_axis(Axis(0)) } else { numbers };
+        if numbers.ndim() != 4 || numbers.shape()[0] != 1 {
+            return Err(bad_image(format!("shape {:?} is not that of one image", numbers.shape())));
+        }
+        (numbers, None)
+    } else {
+        let picture = images::picture(image).map_err(bad_image)?;
+        (preparation.numbers(&picture, model, input, axes), Some(picture))
+    };
+    let mut feeds = vec![(name.clone(), Array::of_numbers(&numbers, input.elem)?)];
+    let target = ArrayD::from_elem(IxDyn(&[1]), target);
+    feeds.push(("target".into(), Array::Int64(target)));
+    let outputs = runner.run(&feeds)?;
+    let wanted = format!("{name}_relevance");
+    let relevance = outputs.iter().find(|(output, _)| *output == wanted);
+    let (_, relevance) = relevance.cloned().ok_or_else(|| {
+        refuse(format!("there is no output {wanted}: explain it first with `abslrp compile`"))
+    })?;
+    let [channels, ..] = axes;
+    let map = relevance.numbers().remove_axis_sum(channels).map_err(refuse)?;
+    Ok(Ran { numbers, axes, picture, outputs, wanted, relevance, map })
 }
 
 trait Pixels {
@@ -235,25 +240,4 @@ fn drawn(numbers: &ArrayD<f64>, [c, h, w]: [usize; 3]) -> DynamicImage {
     let bytes: Vec<_> = mean.iter().map(|v| ((v - low) / span * 255.0) as u8).collect();
     let (height, width) = (numbers.shape()[h] as u32, numbers.shape()[w] as u32);
     image::GrayImage::from_raw(width, height, bytes).unwrap_or_default().into()
-}
-
-/// The picture in light grey under the map in red and blue, which vanish at zero.
-fn heat(picture: &DynamicImage, map: &Array2<f64>, scale: f64) -> RgbImage {
-    // A small picture is enlarged until its pixels can be seen.
-    let factor = (256 / picture.width().max(picture.height()).max(1)).max(1);
-    let (width, height) = (picture.width() * factor, picture.height() * factor);
-    let grey = picture.resize_exact(width, height, FilterType::Nearest).to_luma8();
-    let (rows, columns) = map.dim();
-    RgbImage::from_fn(width, height, |x, y| {
-        let row = (y as usize * rows / height as usize).min(rows.saturating_sub(1));
-        let column = (x as usize * columns / width as usize).min(columns.saturating_sub(1));
-        let strength = if scale > 0.0 { map[[row, column]] / scale } else { 0.0 };
-        let colour = if strength > 0.0 { [178.0, 24.0, 43.0] } else { [33.0, 102.0, 172.0] };
-        let light = 160.0 + 95.0 * f64::from(grey[(x, y)][0]) / 255.0;
-        image::Rgb(
-            colour.map(|full| {
-                (light + (full - light) * strength.abs().sqrt()).clamp(0.0, 255.0) as u8
-            }),
-        )
-    })
 }

@@ -2,7 +2,11 @@
 
 mod bench;
 mod compile;
+mod data;
+mod evaluate;
 mod explain;
+mod heat;
+mod images;
 mod inspect;
 mod print;
 mod rules;
@@ -39,6 +43,7 @@ enum Command {
     Verify(verify::Args),
     Inspect(inspect::Args),
     Explain(explain::Args),
+    Evaluate(evaluate::Args),
     Print(print::Args),
     Rules(rules::Args),
     Bench(bench::Args),
@@ -73,7 +78,15 @@ pub enum Failure {
     /// Running it.
     #[error(transparent)]
     Verify(#[from] abslrp::verify::Error),
-    /// The picture to explain.
+    /// Evaluating rules.
+    #[error("{}: {source}", path.display())]
+    Evaluate {
+        /// The data.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<abslrp::evaluate::Error>,
+    },
+    /// The picture to explain, the data or the plot.
     #[error("{}: {what}", path.display())]
     Image {
         /// The file.
@@ -89,6 +102,11 @@ impl Failure {
         match self {
             Self::Lrp { source, .. } => source.hint(),
             Self::Verify(error) => error.hint(),
+            Self::Evaluate { source, .. } => match &**source {
+                abslrp::evaluate::Error::Run(error) => error.hint(),
+                abslrp::evaluate::Error::Lrp(error) => error.hint(),
+                _ => None,
+            },
             Self::Onnx(_) | Self::Image { .. } => None,
         }
     }
@@ -129,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => args.run(),
         Command::Inspect(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Evaluate(args) => args.run(),
         Command::Print(args) => args.run(),
         Command::Rules(args) => Ok(args.run()),
         Command::Bench(args) => args.run(),
@@ -187,9 +206,14 @@ fn json(value: &serde_json::Value) -> String {
 
 /// A progress bar in bytes for work over a second, on a terminal only.
 pub fn progress(what: &'static str) -> impl Fn(u64, u64) {
+    progress_in(what, "{msg} {bar:30} {bytes}/{total_bytes}")
+}
+
+/// A progress bar that says how much is done in its own way.
+pub fn progress_in(what: &'static str, template: &str) -> impl Fn(u64, u64) {
     let begin = Instant::now();
     let bar = ProgressBar::hidden();
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}") {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_message(what);

@@ -217,6 +217,13 @@ impl Array {
 
     /// Reads a `.npy` file of numbers.
     pub fn read(path: &Path) -> Result<ArrayD<f64>, Error> {
+        let bytes = file::read(path, u64::MAX);
+        let bytes = bytes.map_err(|e| Error::Npy { path: path.into(), why: e.to_string() })?;
+        Self::parse(&bytes, path)
+    }
+
+    /// As [`Array::read`], of the file's bytes; messages call it `path`.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<ArrayD<f64>, Error> {
         fn typed<'b, T: ViewElement + Copy + 'b>(
             bytes: &'b [u8],
             number: impl Fn(T) -> f64,
@@ -224,14 +231,13 @@ impl Array {
             Ok(ArrayViewD::<'b, T>::view_npy(bytes)?.mapv(number))
         }
         let refuse = |why: String| Error::Npy { path: path.into(), why };
-        // The file as it is, and a view of it: a header can say nothing that the file does not hold.
-        let bytes = file::read(path, u64::MAX).map_err(|e| refuse(e.to_string()))?;
-        let result = match typed::<f32>(&bytes, f64::from) {
-            Err(ViewNpyError::WrongDescriptor(_)) => typed::<f64>(&bytes, |v| v)
-                .or_else(|_| typed::<i64>(&bytes, |v| v as f64))
-                .or_else(|_| typed::<i32>(&bytes, f64::from))
-                .or_else(|_| typed::<u8>(&bytes, f64::from))
-                .or_else(|_| typed::<bool>(&bytes, |v| f64::from(u8::from(v)))),
+        // A view of what there is: a header can say nothing that the file does not hold.
+        let result = match typed::<f32>(bytes, f64::from) {
+            Err(ViewNpyError::WrongDescriptor(_)) => typed::<f64>(bytes, |v| v)
+                .or_else(|_| typed::<i64>(bytes, |v| v as f64))
+                .or_else(|_| typed::<i32>(bytes, f64::from))
+                .or_else(|_| typed::<u8>(bytes, f64::from))
+                .or_else(|_| typed::<bool>(bytes, |v| f64::from(u8::from(v)))),
             other => other,
         };
         result.map_err(|e| refuse(e.to_string()))

@@ -24,6 +24,8 @@ pub fn trials() -> Vec<Trial> {
         without_onnx_runtime_there_is_one_clear_error,
         cuda_fails_cleanly_where_there_is_none,
         bench_runs_the_plain_and_the_explained_models,
+        evaluate_tells_rules_from_random_maps,
+        data_that_do_not_fit_are_refused_by_what_was_expected,
         passes_are_chosen_by_name,
         a_changed_model_fails_verification,
         inspect_and_print_are_for_people_and_machines,
@@ -100,7 +102,19 @@ fn compiles_verifies_and_explains() {
     let map = run(&["explain", "digits.explained.onnx", "3.png"]);
     assert!(map.contains("largest at class 3"), "{map}");
     let picture = image::open(directory.path().join("3.relevance.png")).unwrap();
-    assert_eq!((picture.width(), picture.height()), (256, 256));
+    // The map, and a bar of the colours beside it.
+    assert_eq!((picture.width(), picture.height()), (256 + 8 + 16, 256));
+    run(&[
+        "explain",
+        "digits.explained.onnx",
+        "3.png",
+        "--beside",
+        "digits.explained.onnx",
+        "--scale",
+        "max",
+    ]);
+    let picture = image::open(directory.path().join("3.relevance.png")).unwrap();
+    assert_eq!(picture.width(), 2 * (256 + 8) + 16);
     let npy = fs::File::open(directory.path().join("3.relevance.npy")).unwrap();
     let relevance: ndarray::ArrayD<f32> = ndarray_npy::ReadNpyExt::read_npy(npy).unwrap();
     assert_eq!(relevance.shape(), [1, 1, 8, 8]);
@@ -151,6 +165,68 @@ fn a_colour_picture_and_an_array_are_images_too() {
     let want = golden("vgg", "rel.class1");
     let want = want.index_axis(ndarray::Axis(0), 0).insert_axis(ndarray::Axis(0)).to_owned();
     assert!(distance(&relevance.mapv(f64::from), &want) < 1e-3);
+}
+
+fn evaluate_tells_rules_from_random_maps() {
+    let directory = with_digits();
+    let npy = fs::File::create(directory.path().join("x.npy")).unwrap();
+    ndarray_npy::WriteNpyExt::write_npy(&input("digits"), npy).unwrap();
+    let run = |seed: &str| {
+        let args =
+            ["evaluate", "digits.onnx", "x.npy", "--rule", "abslrp", "--steps", "16", "--json"];
+        let more = ["--plot", "curves.svg", "--seed", seed];
+        let output = abslrp(directory.path(), &[&args[..], &more[..]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let report = run("1");
+    assert_eq!(report, run("1"), "a seed gives one report");
+    assert_ne!(report, run("2"));
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["samples"], &report["regions"]), (&10.into(), &64.into()));
+    let method = |name: &str| {
+        let methods = report["methods"].as_array().unwrap();
+        methods.iter().find(|m| m["method"] == name).unwrap().clone()
+    };
+    let gap = |name: &str| method(name)["gap"].as_f64().unwrap();
+    assert!(gap("abslrp") > gap("random") + 0.3, "{report:#}");
+    assert!(gap("random").abs() < 0.3, "{report:#}");
+    // Both curves begin with the input as it is and end with nothing of it.
+    let (morf, lerf) = (&method("abslrp")["morf"], &method("random")["lerf"]);
+    assert_eq!((morf.as_array().unwrap().len(), &morf[0], &morf[16]), (17, &lerf[0], &lerf[16]));
+    let consistency = |name: &str| method(name)["gae"]["local_consistency"].as_f64().unwrap();
+    assert!(consistency("abslrp") > consistency("random") + 0.2, "{report:#}");
+    assert!(fs::read_to_string(directory.path().join("curves.svg")).unwrap().starts_with("<svg"));
+}
+
+fn data_that_do_not_fit_are_refused_by_what_was_expected() {
+    let directory = with_digits();
+    let at = |name: &str| directory.path().join(name);
+    let npy = |name: &str, array: &ndarray::ArrayD<f64>| {
+        ndarray_npy::WriteNpyExt::write_npy(array, fs::File::create(at(name)).unwrap()).unwrap();
+    };
+    npy("small.npy", &ndarray::ArrayD::zeros(vec![2, 1, 7, 8]));
+    npy("nan.npy", &ndarray::ArrayD::from_elem(vec![2, 1, 8, 8], f64::NAN));
+    let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(at("labels.npz")).unwrap());
+    npz.add_array("x", &ndarray::ArrayD::<f64>::zeros(vec![2, 1, 8, 8])).unwrap();
+    npz.add_array("labels", &ndarray::arr1(&[1i64, 2, 3])).unwrap();
+    npz.finish().unwrap();
+    fs::write(at("short.csv"), "a,b,label\n1,2,0\n").unwrap();
+    fs::write(at("words.csv"), "a,b\n1,two\n").unwrap();
+    fs::create_dir(at("empty")).unwrap();
+    for (data, said) in [
+        ("small.npy", "shape [samples, 1, 8, 8], and came with shape [2, 1, 7, 8]"),
+        ("nan.npy", "sample 0 of x holds NaN"),
+        ("labels.npz", "2 labels are expected, one per sample, and there are 3"),
+        ("short.csv", "x takes 64 features, and the table has 2 columns beside the labels"),
+        ("words.csv", "line 2, column b: two is not a number"),
+        ("empty", "no PNG or JPEG pictures"),
+        ("digits.onnx", "not a folder of pictures"),
+    ] {
+        let output = abslrp(directory.path(), &["evaluate", "digits.onnx", data]);
+        assert_eq!(output.status.code(), Some(1), "{data}");
+        assert!(text(&output.stderr).contains(said), "{data}: {}", text(&output.stderr));
+    }
 }
 
 fn wrong_usage_exits_with_2() {

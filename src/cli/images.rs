@@ -1,0 +1,109 @@
+//! Pictures as models are fed them, which `explain` and `evaluate` share.
+
+use std::{io::Cursor, path::Path};
+
+use abslrp::{
+    onnx::{DataType, Model, file},
+    verify::session::Input,
+};
+use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
+use ndarray::{ArrayD, IxDyn};
+
+/// How pixels become numbers.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Preparation {
+    /// The order of the input's axes [default: whichever has 1 or 3 channels]
+    #[arg(long, value_enum)]
+    layout: Option<Layout>,
+    /// What a pixel of 0 to 255 is divided by [default: 255, or 1 for integer inputs and inputs
+    /// whose metadata say Image.NominalPixelRange = `NominalRange_0_255`]
+    #[arg(long)]
+    divisor: Option<f64>,
+    /// What is then subtracted, per channel [default: metadata `mean`, or 0]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    mean: Vec<f64>,
+    /// What it is then divided by, per channel [default: metadata `std`, or 1]
+    #[arg(long, value_delimiter = ',')]
+    std: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Layout {
+    /// Batch, channels, height, width
+    Nchw,
+    /// Batch, height, width, channels
+    Nhwc,
+}
+
+impl Preparation {
+    /// The axes of channels, height and width of an input of four axes.
+    pub fn axes(&self, shape: &[Option<usize>]) -> Option<[usize; 3]> {
+        let &[_, second, _, fourth] = shape else { return None };
+        let layout = self.layout.unwrap_or(match (second, fourth) {
+            (Some(1 | 3), _) => Layout::Nchw,
+            (_, Some(1 | 3)) => Layout::Nhwc,
+            _ => Layout::Nchw,
+        });
+        Some(if layout == Layout::Nchw { [1, 2, 3] } else { [3, 1, 2] })
+    }
+
+    /// A picture as an input is fed it, a batch of one.
+    pub fn numbers(
+        &self,
+        picture: &DynamicImage,
+        model: &Model,
+        input: &Input,
+        [c, h, w]: [usize; 3],
+    ) -> ArrayD<f64> {
+        let shape = |axis: usize| input.shape.get(axis).copied().flatten();
+        let size =
+            |axis: usize, own: u32| shape(axis).and_then(|n| u32::try_from(n).ok()).unwrap_or(own);
+        let (height, width) = (size(h, picture.height()), size(w, picture.width()));
+        let channels = if shape(c) == Some(1) { 1 } else { 3 };
+        let listed = |given: &[f64], key: &str, default: f64| -> Vec<f64> {
+            let stated = model.metadata(key).map(|text| {
+                let numbers = text.trim_matches(['[', ']', '(', ')']).split(',');
+                numbers.filter_map(|n| n.trim().parse().ok()).collect::<Vec<f64>>()
+            });
+            let list = if given.is_empty() { stated.unwrap_or_default() } else { given.to_vec() };
+            (0..channels)
+                .map(|i| list.get(i).or(list.first()).copied().unwrap_or(default))
+                .collect()
+        };
+        let bytes = model.metadata("Image.NominalPixelRange") == Some("NominalRange_0_255")
+            || DataType::as_str_name(&input.elem).contains("INT");
+        let divisor = self.divisor.unwrap_or(if bytes { 1.0 } else { 255.0 });
+        let (mean, std) = (listed(&self.mean, "mean", 0.0), listed(&self.std, "std", 1.0));
+        let resized = picture.resize_exact(width, height, FilterType::Triangle);
+        let grey = resized.to_luma32f();
+        let rgb = resized.to_rgb32f();
+        let mut dims = [1; 4];
+        (dims[c], dims[h], dims[w]) = (channels, height as usize, width as usize);
+        ArrayD::from_shape_fn(IxDyn(&dims), |at| {
+            let (x, y, channel) = (at[w] as u32, at[h] as u32, at[c]);
+            let pixel = if channels == 1 { grey[(x, y)][0] } else { rgb[(x, y)][channel] };
+            (f64::from(pixel) * 255.0 / divisor - mean[channel]) / std[channel]
+        })
+    }
+}
+
+/// Reads a picture. Its header may say anything: what it would take is looked at before it is had.
+pub fn picture(path: &Path) -> Result<DynamicImage, String> {
+    /// More than any camera's, and half a gigabyte at most.
+    const PIXELS: u64 = 1 << 26;
+    let bytes = file::read(path, 1 << 30).map_err(|e| e.to_string())?;
+    let read = |memory: u64| {
+        let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(memory);
+        reader.limits(limits);
+        Ok::<_, image::ImageError>(reader)
+    };
+    let size = read(1 << 26).and_then(ImageReader::into_dimensions);
+    let (width, height) = size.map_err(|e| e.to_string())?;
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > PIXELS {
+        return Err(format!("{width} × {height} pixels are too many; scale it down first"));
+    }
+    read(8 * pixels + (1 << 26)).and_then(ImageReader::decode).map_err(|e| e.to_string())
+}

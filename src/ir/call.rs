@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Emitter, Error, Expr, NodeIndex, NodeRef, Operator, Role, Value};
+use super::{Detached, Emitter, Error, Expr, Kind, NodeIndex, NodeRef, Operator, Role, Value};
 
 /// Nodes that are one function of some values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub struct Call<'g, 'e> {
     emitter: &'e Emitter,
     operands: Vec<Option<Operand<'e>>>,
     output: Operand<'e>,
+    detached: Detached,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +50,24 @@ impl<'g, 'e> Call<'g, 'e> {
         let operands =
             group.as_ref().map_or_else(of_node, |g| g.operands.iter().copied().map(Some).collect());
         let operands = operands.into_iter().map(|v| v.map(Operand::Source)).collect();
-        Self { node, operator, group, emitter, operands, output: Operand::Source(output) }
+        let (output, detached) = (Operand::Source(output), Detached::Nothing);
+        Self { node, operator, group, emitter, operands, output, detached }
+    }
+
+    /// The same call, whose adjoint takes some statistics for constants.
+    #[must_use]
+    pub fn detach(self, detached: Detached) -> Self {
+        Self { detached, ..self }
+    }
+
+    /// What its adjoint takes for constants.
+    pub fn detached(&self) -> Detached {
+        self.detached
+    }
+
+    /// The same call with its result computed on the operands that it has now.
+    pub fn recomputed(self) -> Result<Self, Error> {
+        Ok(Self { output: Operand::Substitute(self.forward()?), ..self })
     }
 
     /// The same call with another operand.
@@ -98,7 +116,8 @@ impl<'g, 'e> Call<'g, 'e> {
         }
     }
 
-    /// The result in the source, in the precision of relevance.
+    /// The result, that of the source unless it is [`recomputed`](Self::recomputed), in the precision of
+    /// relevance.
     pub fn y(&self) -> Expr<'e> {
         self.real(self.output)
     }
@@ -198,7 +217,7 @@ impl<'g, 'e> Call<'g, 'e> {
         let what = || Error::Unsupported { what: format!("the operator {}", view.operator_name()) };
         let operator = view.operator().ok_or_else(what)?;
         let output = Value { node, slot: 0 };
-        let mut call = Self::new(view, operator, None, self.emitter, output);
+        let mut call = Self::new(view, operator, None, self.emitter, output).detach(self.detached);
         for operand in call.operands.iter_mut().flatten().chain([&mut call.output]) {
             if let Operand::Source(value) = *operand
                 && let Some(&expr) = values.get(&value)
@@ -207,6 +226,18 @@ impl<'g, 'e> Call<'g, 'e> {
             }
         }
         Ok(call)
+    }
+
+    /// Whether a member of a group is a statistic that counts as constant. Of those of a normalisation, only
+    /// the mean that is subtracted is of the activation itself.
+    fn detaches(&self, member: &Self, of_activation: bool) -> bool {
+        let kept = match self.detached {
+            Detached::Nothing => true,
+            Detached::Divisor => of_activation,
+            Detached::Statistics => false,
+        };
+        let reduces = || member.node.output().shape != self.node.output().shape;
+        !kept && matches!(member.operator.kind(member.node), Ok(Kind::Sum)) && reduces()
     }
 
     /// The chain rule through a group.
@@ -221,7 +252,10 @@ impl<'g, 'e> Call<'g, 'e> {
             for (operand, value) in call.node.inputs().into_iter().enumerate() {
                 let Some(value) = value else { continue };
                 let inner = value == target || group.members.contains(&value.node);
-                if inner && call.operator.flows(call.node, operand) {
+                if inner
+                    && call.operator.flows(call.node, operand)
+                    && !self.detaches(&call, value == target)
+                {
                     let g = call.adjoint(operand, s)?;
                     let sum = gradients.get(&value).map_or(g, |&sum| sum + g);
                     gradients.insert(value, sum);

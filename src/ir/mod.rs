@@ -40,7 +40,7 @@ pub(crate) use graph::Step;
 pub use linear::{Affine, Constants, Linear};
 pub use node::{Child, Emitted, Facts, Feeds, Origin, Value};
 pub use node_ref::{NodeRef, axis};
-pub use operator::{Euler, Kind, Operator, Registry, Role, Sign};
+pub use operator::{Detached, Euler, Kind, Operator, Registry, Role, Sign};
 pub use rebuild::Verdict;
 pub use types::{Dim, Type, broadcast};
 

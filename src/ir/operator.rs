@@ -83,6 +83,19 @@ pub enum Role {
     Bias,
 }
 
+/// What counts as constant of an operation that divides by statistics of its own operand: a normalisation
+/// or a softmax.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Detached {
+    /// Nothing: derivatives are those of the whole.
+    #[default]
+    Nothing,
+    /// What is divided by: a standard deviation, a norm, the sum of exponentials.
+    Divisor,
+    /// The mean that is subtracted, too.
+    Statistics,
+}
+
 /// Operators by domain and name.
 #[derive(Debug)]
 pub struct Registry(BTreeMap<(&'static str, &'static str), &'static dyn Operator>);

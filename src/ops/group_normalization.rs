@@ -21,7 +21,8 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
             let after: Vec<_> = (1..rank.saturating_sub(1)).collect();
             grouped(s * scale.unsqueeze(&after), groups)
         };
-        Ok(adjoint(grouped(x, groups), g, &[2], epsilon, true).reshape_like(x))
+        let gradient = adjoint(call.detached(), grouped(x, groups), g, &[2], epsilon, true);
+        Ok(gradient.reshape_like(x))
     },
 };
 

@@ -13,6 +13,7 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
         let axes: Vec<_> = (2..call.node.rank(0)?).collect();
         let after: Vec<_> = (1..=axes.len()).collect();
         let epsilon = call.node.float("epsilon", 1e-5)?;
-        Ok(adjoint(call.x(0)?, s * call.x(1)?.unsqueeze(&after), &axes, epsilon, true))
+        let g = s * call.x(1)?.unsqueeze(&after);
+        Ok(adjoint(call.detached(), call.x(0)?, g, &axes, epsilon, true))
     },
 };

@@ -13,6 +13,6 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
         let rank = call.node.rank(0)?;
         let axes: Vec<_> = (call.node.axis("axis", -1, rank)?..rank).collect();
         let epsilon = call.node.float("epsilon", 1e-5)?;
-        Ok(adjoint(call.x(0)?, s * call.x(1)?, &axes, epsilon, true))
+        Ok(adjoint(call.detached(), call.x(0)?, s * call.x(1)?, &axes, epsilon, true))
     },
 };

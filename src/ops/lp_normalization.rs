@@ -1,7 +1,7 @@
 //! `LpNormalization`: x / ‖x‖ along an axis.
 
 use super::normalise::Normalisation;
-use crate::ir::Operator;
+use crate::ir::{Detached, Operator};
 
 pub(super) const OPERATOR: &dyn Operator = &Normalisation {
     name: "LpNormalization",
@@ -16,7 +16,10 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
             1 => (x.abs().sum(&axes, true), x.sign()),
             _ => ((x * x).sum(&axes, true).sqrt(), y),
         };
-        let g = s - slope * (s * y).sum(&axes, true);
+        let g = match call.detached() {
+            Detached::Nothing => s - slope * (s * y).sum(&axes, true),
+            _ => s,
+        };
         Ok((g / size).where_or(size.greater(0.0), 0.0))
     },
 };

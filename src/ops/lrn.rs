@@ -1,7 +1,7 @@
 //! `LRN`: x / (κ + α/n · Σ x²)ᵝ, with the sum over n neighbouring channels.
 
 use crate::{
-    ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type},
+    ir::{Call, Detached, Dim, Error, Expr, Kind, NodeRef, Operator, Type},
     onnx::schema::TensorProto,
 };
 
@@ -54,6 +54,9 @@ impl Operator for Lrn {
         let d = sums(x * x, band) * alpha + node.float("bias", 1.0)?;
         let power = |p: f64| d.pow(call.emitter().scalar(s.ty().elem, p));
         let g = s * power(-beta);
+        if call.detached() != Detached::Nothing {
+            return Ok(g);
+        }
         Ok(g - x * sums(g * x / d, band.transpose(&[1, 0])) * (2.0 * alpha * beta))
     }
 }

@@ -14,6 +14,6 @@ pub(super) const OPERATOR: &dyn Operator = &Normalisation {
         let axes = call.node.ints("axes")?.unwrap_or(&[0, 2, 3]);
         let mut axes = axes.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
         axes.sort_unstable();
-        Ok(adjoint(call.x(0)?, s, &axes, 1e-18, true))
+        Ok(adjoint(call.detached(), call.x(0)?, s, &axes, 1e-18, true))
     },
 };

@@ -1,7 +1,7 @@
 //! What normalisations by statistics have in common.
 
 use super::reduce;
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Role, Type};
+use crate::ir::{Call, Detached, Error, Expr, Kind, NodeRef, Operator, Role, Type};
 
 /// A normalisation by statistics of operand 0; operands 1 and 2, where it has them, scale and shift it.
 pub struct Normalisation {
@@ -15,7 +15,7 @@ pub struct Normalisation {
     pub inputs: usize,
     /// How many statistics it can have as further results, which training reads.
     pub statistics: usize,
-    /// `(∂y/∂x)ᵀ s`, statistics included.
+    /// `(∂y/∂x)ᵀ s`, with the statistics for constants that the call detaches.
     pub adjoint: for<'e> fn(&Call<'_, 'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
 }
 
@@ -69,8 +69,9 @@ impl Operator for Normalisation {
 }
 
 /// The adjoint of `n = (x − mean) / √(variance + ε)` over `axes`; without `centred`, of
-/// `n = x / √(mean(x²) + ε)`.
+/// `n = x / √(mean(x²) + ε)`. The mean and the deviation are constants where they are detached.
 pub fn adjoint<'e>(
+    detached: Detached,
     x: Expr<'e>,
     g: Expr<'e>,
     axes: &[usize],
@@ -81,6 +82,12 @@ pub fn adjoint<'e>(
     let centre = |v: Expr<'e>| if centred { v - mean(v) } else { v };
     let d = centre(x);
     let deviation = (mean(d * d) + epsilon).sqrt();
-    let n = d / deviation;
-    (centre(g) - n * mean(g * n)) / deviation
+    match detached {
+        Detached::Nothing => {
+            let n = d / deviation;
+            (centre(g) - n * mean(g * n)) / deviation
+        }
+        Detached::Divisor => centre(g) / deviation,
+        Detached::Statistics => g / deviation,
+    }
 }

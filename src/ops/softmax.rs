@@ -1,6 +1,6 @@
 //! `Softmax`, with the axis semantics of every opset.
 
-use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
+use crate::ir::{Call, Detached, Error, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Softmax;
 
@@ -44,7 +44,7 @@ impl Operator for Softmax {
         Ok(size.where_or(y.greater(0.0), 0.0))
     }
 
-    /// `y ⊙ (s − Σ s ⊙ y)`
+    /// `y ⊙ (s − Σ s ⊙ y)`; `y ⊙ s` where the sum of the exponentials is detached.
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,
@@ -54,6 +54,9 @@ impl Operator for Softmax {
         // Where all is masked by −∞, the result is no number.
         let y = call.y();
         let y = y.where_or(y.greater(0.0), 0.0);
+        if call.detached() != Detached::Nothing {
+            return Ok(y * s);
+        }
         Ok(y * (s - (s * y).sum(&axes(call.node)?, true)))
     }
 }

@@ -45,13 +45,15 @@ mod tests {
     use crate::{
         ir::Kind,
         passes::tests::layer,
-        rules::{Branch, Choice, Treatment},
+        rules::{Branch, Choice, Part, Treatment},
     };
 
     #[test]
     fn drops_what_sees_nothing() {
         let rule: Choice = "zplus".parse().unwrap();
-        let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
+        let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted, Part::Any) else {
+            panic!("no ratio")
+        };
         assert_eq!(rewrite(ratio.clone(), layer(false)), ratio);
         let branches = rewrite(ratio, layer(true)).terms.remove(0).branches;
         assert_eq!(branches, [Branch::of(Modifier::Identity, Modifier::Positive)]);

@@ -32,12 +32,14 @@ mod tests {
     use crate::{
         ir::Kind,
         passes::tests::layer,
-        rules::{Choice, Treatment},
+        rules::{Choice, Part, Treatment},
     };
 
     fn folded(rule: &str) -> Ratio {
         let rule: Choice = rule.parse().unwrap();
-        let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted) else { panic!("no ratio") };
+        let Treatment::Ratio(ratio) = rule.treatment(Kind::Weighted, Part::Any) else {
+            panic!("no ratio")
+        };
         rewrite(ratio, layer(false))
     }
 

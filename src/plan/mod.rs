@@ -1,5 +1,6 @@
 //! The plan: which units relevance crosses, and what becomes of it at each.
 
+mod architecture;
 mod explained;
 mod gates;
 mod groups;
@@ -19,7 +20,7 @@ use crate::{
     ir::{self, Graph, Kind, NodeIndex, Value},
     onnx::shown::Shown,
     options::{Canonize, OnUnsupported, Options},
-    rules::{Choice, Match, Place, Treatment},
+    rules::{Choice, Match, Part, Place, Treatment},
 };
 
 /// A unit, and what becomes of relevance there.
@@ -86,11 +87,16 @@ impl Plan {
         };
         let layers = Layers::new(graph, barriers, kind);
         let gates = gates::gates(graph);
+        let parts = match options.rule.rule().asks_parts() {
+            true => architecture::parts(graph, &layers),
+            false => BTreeMap::new(),
+        };
         let walk = Walk {
             graph,
             options,
             layers,
             gates,
+            parts,
             explained,
             wanted: leads_to(graph, &shown),
             shown,
@@ -212,6 +218,7 @@ struct Walk<'g> {
     options: &'g Options,
     layers: Layers,
     gates: BTreeSet<Value>,
+    parts: BTreeMap<NodeIndex, Part>,
     explained: Explained,
     wanted: BTreeSet<Value>,
     shown: Vec<Value>,
@@ -260,7 +267,8 @@ impl Walk<'_> {
                     if rule.rule().holds_gates() {
                         unit.hold_gate(graph, &self.gates);
                     }
-                    let treatment = rule.treatment(unit.kind);
+                    let part = self.parts.get(&unit.node).copied().unwrap_or_default();
+                    let treatment = rule.treatment(unit.kind, part);
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };
                         plan.unsupported.push(Problem::new(graph, node, source));

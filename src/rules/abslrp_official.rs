@@ -8,18 +8,28 @@
 //! R_x ← R_x / Σ |R_x|                per sample, each operand by itself
 //! ```
 //!
-//! Max pools do not divide: `R_x = x ⊙ Jᵀ R`, normalised likewise. Relevance starts at 1 for the
-//! target; a second sweep starts at 1/(K − 1) for each other class and is subtracted, and the result is
-//! divided by its largest magnitude, per sample. It is about one class: the one with the largest score,
-//! unless `--target` names another.
+//! Relevance starts at 1 for the target; a second sweep starts at 1/(K − 1) for each other class and is
+//! subtracted, and the result is divided by its largest magnitude, per sample. It is about one class: the one
+//! with the largest score, unless `--target` names another.
+//!
+//! The release has three architectures of timm, VGG, ResNet and ViT, and what is written here is what it computes
+//! for them as they are exported:
+//!
+//! - Layer normalisations and softmaxes take their statistics and denominators for constants, each branch its own.
+//! - Adding the position embedding is a unit, and so is taking the class token.
+//! - Where the shortcut of a residual sum is the identity, its gradient is the whole one: also that through the
+//!   block, which is the other operand.
+//! - Max pools of a VGG do not divide: `R_x = x ⊙ Jᵀ R`, normalised likewise. Those of a ResNet do.
 //!
 //! What scales or shifts by constants passes relevance on; normalisations that fold into a layer are
-//! part of it. Others, and softmaxes, whose statistics and denominators the release holds constant, are
-//! refused: transformers wait for that. The release hooks Dropout layers too, which changes its result
-//! even though they do nothing at inference; an exported graph has none.
+//! part of it. The release hooks Dropout and Identity layers too, which changes its result even though they do
+//! nothing at inference; an exported graph has none.
+//!
+//! Since it divides by `|y|`, which vanishes where contributions cancel, what it gives is as precise as those are.
 
 use super::{
-    Branch, Init, Modifier, Normalize, Ratio, Rule, RuleOptions, Stabiliser, Start, Term, Treatment,
+    Branch, Detached, Init, Modifier, Normalize, Part, Ratio, Rule, RuleOptions, Stabiliser, Start,
+    Term, Treatment,
 };
 use crate::ir::Kind;
 
@@ -32,31 +42,39 @@ impl Rule for AbsLrpOfficial {
         "abslrp-official"
     }
 
-    fn treatment(&self, kind: Kind, _options: &RuleOptions<'_>) -> Treatment {
-        let twin = Branch::of(Modifier::Absolute, Modifier::Absolute);
-        let term = Term::of(vec![Branch::PLAIN, twin], Stabiliser::OwnMagnitude(1e-9));
-        let leaf = Ratio { normalised: true, ..Ratio::of(term) };
-        match kind {
-            Kind::Weighted
-            | Kind::Activation
-            | Kind::Sum
-            | Kind::Leaf
-            | Kind::Resampling
-            | Kind::Product
-            | Kind::Quotient => Treatment::Ratio(leaf),
-            Kind::Max => {
-                let whole = Term::of(vec![Branch::PLAIN], Stabiliser::Whole);
-                Treatment::Ratio(Ratio { normalised: true, ..Ratio::of(whole) })
-            }
-            Kind::Normalisation | Kind::Softmax => Treatment::Unknown(
-                "statistics and denominators that abslrp-official holds constant (the rule abslrp crosses them)",
-            ),
-            Kind::Affine => Treatment::Pass,
-            Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
+    fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment {
+        self.treatment_of(kind, Part::Any, options)
+    }
+
+    fn asks_parts(&self) -> bool {
+        true
+    }
+
+    fn treatment_of(&self, kind: Kind, part: Part, _options: &RuleOptions<'_>) -> Treatment {
+        let detached = Detached::Statistics;
+        let twin = Branch::of(Modifier::Absolute, Modifier::Absolute).detach(detached);
+        let branches = vec![Branch::PLAIN.detach(detached), twin];
+        let by_magnitude = Ratio {
+            through_others: part == Part::Skip,
+            ..normalised(branches, Stabiliser::OwnMagnitude(1e-9))
+        };
+        let by_magnitude = Treatment::Ratio(by_magnitude);
+        match (kind, part) {
+            (Kind::Affine, Part::Positions)
+            | (Kind::Movement, Part::Pick)
+            | (Kind::Max, Part::ResidualPool) => by_magnitude,
+            (Kind::Max, _) => Treatment::Ratio(normalised(vec![Branch::PLAIN], Stabiliser::Whole)),
+            (Kind::Affine, _) => Treatment::Pass,
+            (Kind::Movement | Kind::Embedding | Kind::Stop, _) => Treatment::Adjoint,
+            _ => by_magnitude,
         }
     }
 
     fn start(&self) -> Start {
         Start { init: Some(Init::One), contrast: true, normalize: Some(Normalize::Max) }
     }
+}
+
+fn normalised(branches: Vec<Branch>, stabiliser: Stabiliser) -> Ratio {
+    Ratio { normalised: true, ..Ratio::of(Term::of(branches, stabiliser)) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ALL, Rule, Treatment};
+use super::{ALL, Part, Rule, Treatment};
 use crate::{ParseError, ir::Kind};
 
 /// An option of a rule.
@@ -103,9 +103,9 @@ impl Choice {
         RuleOptions { rule: self.rule, given: &self.options }
     }
 
-    /// What the rule does at a kind of unit.
-    pub fn treatment(&self, kind: Kind) -> Treatment {
-        self.rule.treatment(kind, &self.options())
+    /// What the rule does at a kind of unit that plays a part.
+    pub fn treatment(&self, kind: Kind, part: Part) -> Treatment {
+        self.rule.treatment_of(kind, part, &self.options())
     }
 }
 

@@ -36,7 +36,7 @@ pub use composite::{Composite, Match, PRESETS, Place};
 pub use ratio::{Branch, Gate, Known, Modifier, Ratio, Rewrite, Stabiliser, Term};
 pub use start::{Init, Normalize, Start};
 
-pub use crate::ir::Kind;
+pub use crate::ir::{Detached, Kind};
 
 macro_rules! rules {
     ($($module:ident)*) => {
@@ -65,6 +65,16 @@ pub trait Rule: Sync {
     /// What it does at a kind of unit.
     fn treatment(&self, kind: Kind, options: &RuleOptions<'_>) -> Treatment;
 
+    /// Whether the parts that units play make a difference to it.
+    fn asks_parts(&self) -> bool {
+        false
+    }
+
+    /// What it does at a unit that plays a part in an architecture, where that makes a difference.
+    fn treatment_of(&self, kind: Kind, _part: Part, options: &RuleOptions<'_>) -> Treatment {
+        self.treatment(kind, options)
+    }
+
     /// What the options contradict, if they do.
     fn objection(&self, _options: &RuleOptions<'_>) -> Option<String> {
         None
@@ -89,6 +99,23 @@ pub trait Rule: Sync {
     fn start(&self) -> Start {
         Start::default()
     }
+}
+
+/// The part that a unit plays in an architecture, where a rule goes by more than what the unit computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// None in particular.
+    #[default]
+    Any,
+    /// Adds learnt positions to tokens.
+    Positions,
+    /// Takes some of the tokens behind the last attention, the others of which nobody takes: that of the class.
+    Pick,
+    /// A sum one operand of which is computed from another: a residual block whose shortcut is the identity.
+    Skip,
+    /// A maximum in a network with residual sums.
+    ResidualPool,
 }
 
 /// What becomes of relevance at a unit.

@@ -1,6 +1,6 @@
 //! Sharing in proportion: what most rules are, as data.
 
-use crate::ir::Kind;
+use crate::ir::{Detached, Kind};
 
 /// `R_x = share · Σ_t factor_t · Σ_b ± x_b ⊙ J_bᵀ s_t`, where `s_t` is `R` over the stabilised
 /// `z_t = Σ_b ± f(x_b; θ_b)`, and `x_b`, `θ_b` are the inputs and parameters that branch `b` makes of
@@ -11,6 +11,9 @@ pub struct Ratio {
     pub terms: Vec<Term>,
     /// The part of the relevance that each operand gets.
     pub share: f64,
+    /// Whether an operand from which another is computed gets what its gradient is through that one, too, as
+    /// automatic differentiation has it.
+    pub through_others: bool,
     /// Whether what an operand gets is scaled to Σ |R| = 1 per sample.
     pub normalised: bool,
 }
@@ -23,7 +26,7 @@ impl Ratio {
 
     /// A single term.
     pub fn of(term: Term) -> Self {
-        Self { terms: vec![term], share: 1.0, normalised: false }
+        Self { terms: vec![term], share: 1.0, through_others: false, normalised: false }
     }
 }
 
@@ -72,6 +75,8 @@ pub struct Branch {
     pub shift: f64,
     /// Whether it is subtracted.
     pub negative: bool,
+    /// Which statistics are constants to its gradient.
+    pub detached: Detached,
 }
 
 impl Branch {
@@ -82,22 +87,27 @@ impl Branch {
         bias: Some(Modifier::Identity),
         shift: 0.0,
         negative: false,
+        detached: Detached::Nothing,
     };
 
     /// A unit with its inputs, and its weights and bias, modified.
     pub fn of(input: Modifier, parameters: Modifier) -> Self {
-        Self {
-            input,
-            weight: parameters.clone(),
-            bias: Some(parameters),
-            shift: 0.0,
-            negative: false,
-        }
+        Self { input, weight: parameters.clone(), bias: Some(parameters), ..Self::PLAIN }
     }
 
     /// The same without a bias.
     pub fn without_bias(self) -> Self {
         Self { bias: None, ..self }
+    }
+
+    /// The same with statistics for constants.
+    pub fn detach(self, detached: Detached) -> Self {
+        Self { detached, ..self }
+    }
+
+    /// Whether it computes what the unit does.
+    pub fn is_plain(&self) -> bool {
+        self.clone().detach(Detached::Nothing) == Self::PLAIN
     }
 }
 

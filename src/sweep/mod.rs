@@ -14,7 +14,7 @@ pub use start::Start;
 
 use crate::{
     error::{Error, Problem},
-    ir::{self, Call, Dim, Emitter, Euler, Expr, Graph, Kind, Role, Sign, Value},
+    ir::{self, Call, Detached, Dim, Emitter, Euler, Expr, Graph, Kind, Role, Sign, Value},
     options::Options,
     plan::{Accepted, Planned, Unit},
     rules::{Known, Rewrite, Treatment},
@@ -75,6 +75,38 @@ impl<'e> Sweep<'_, 'e> {
         }
         relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
         Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
+    }
+}
+
+impl<'e> Sweep<'_, 'e> {
+    /// `(∂from/∂to)ᵀ s` through the units between two values, with statistics for constants; `None` where one is not
+    /// computed from the other.
+    fn gradient(&self, from: Value, s: Expr<'e>, to: Value) -> Result<Option<Expr<'e>>, ir::Error> {
+        let Self { graph, plan, emitter, .. } = *self;
+        if from == to {
+            return Ok(None);
+        }
+        let mut gradients = BTreeMap::from([(from, s)]);
+        let between = |unit: &&Unit| (to.node..=from.node).contains(&unit.output.node);
+        for unit in plan.units.iter().map(|planned| &planned.unit).filter(between) {
+            let s: Vec<_> = unit
+                .results(graph)
+                .map(|v| if v == to { None } else { gradients.remove(&v) })
+                .collect();
+            if s.iter().all(Option::is_none) {
+                continue;
+            }
+            let call = unit.call(graph, emitter)?.detach(Detached::Statistics);
+            for (operand, value) in unit.recipients(graph) {
+                if value.node < to.node {
+                    continue;
+                }
+                let g = call.adjoint_of_all(operand, &s)?;
+                let sum = gradients.get(&value).map_or(g, |&sum| sum + g);
+                gradients.insert(value, sum);
+            }
+        }
+        Ok(gradients.remove(&to))
     }
 }
 

@@ -12,7 +12,7 @@
 
 use super::{Crossing, Relevance, Shares};
 use crate::{
-    ir::{Call, Error, Expr, Role, Value},
+    ir::{Call, Error, Expr, Kind, Role, Value},
     rules::{Branch, Gate, Modifier, Ratio, Stabiliser, Term},
 };
 
@@ -50,8 +50,41 @@ impl<'s, 'e> Crossing<'s, 'e> {
             for (&(operand, _), parts) in recipients.iter().zip(&mut gradients) {
                 add_gradients(parts, operand, &branches, s)?;
             }
+            if ratio.through_others {
+                self.add_through_others(&mut gradients, call, recipients, &branches, s)?;
+            }
         }
         Ok((self.reduce(ratio, recipients, gradients)?, kept))
+    }
+
+    /// Adds the gradients of each operand through the others that are computed from it.
+    fn add_through_others<'r>(
+        &self,
+        gradients: &mut [Parts<'r, 'e>],
+        call: &Call<'s, 'e>,
+        recipients: &[(usize, Value)],
+        branches: &[(&'r Branch, Call<'s, 'e>)],
+        s: Expr<'e>,
+    ) -> Result<(), Error> {
+        for &(other, from) in recipients {
+            let mut seed: Option<Expr<'e>> = None;
+            for (branch, modified) in branches {
+                let g = modified.adjoint(other, s)?;
+                // The derivative of the modifier.
+                let g = match branch.input {
+                    Modifier::Absolute => g * call.x(other)?.sign(),
+                    _ => g,
+                };
+                seed = Some(seed.map_or(g, |seed| seed + g));
+            }
+            let Some(seed) = seed else { continue };
+            for (&(operand, to), parts) in recipients.iter().zip(gradients.iter_mut()) {
+                if let Some(g) = self.sweep.gradient(from, seed, to)? {
+                    parts.push((&Modifier::Identity, call.x(operand)?, g));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The unit as each branch of a term sees it.
@@ -79,7 +112,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
         };
         let (mut z, mut with_layer) = (None::<Expr<'e>>, false);
         for (branch, modified) in branches.iter().take(counted) {
-            let plain = **branch == Branch::PLAIN;
+            let plain = branch.is_plain();
             let is_layer = plain && self.unit.is_literal(self.graph);
             let y = match is_layer {
                 true => call.y(),
@@ -212,6 +245,12 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 modified = modified.with(operand, value);
             }
         }
+        // What adds up terms has a gradient that its result plays no part in.
+        let by_result = !matches!(self.unit.kind, Kind::Weighted | Kind::Product);
+        if by_result && branch.input != Modifier::Identity {
+            modified = modified.recomputed()?;
+        }
+        modified = modified.detach(branch.detached);
         if let (Some(layer), true) = (self.unit.operator.linear(), branch.shift > 0.0) {
             let bias = match modified.get(2) {
                 Some(bias) => bias + branch.shift,

@@ -7,7 +7,11 @@ use libtest_mimic::Trial;
 use crate::common::{each, fixture, models, python_packages};
 
 pub fn trials() -> Vec<Trial> {
-    each("fixtures", ["forms", "claims", "embeddings", "verification"], models_are_what_their_script_makes)
+    each(
+        "fixtures",
+        ["forms", "claims", "embeddings", "verification"],
+        models_are_what_their_script_makes,
+    )
 }
 
 /// The script of a folder is called like it.

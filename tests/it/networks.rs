@@ -6,8 +6,7 @@ use libtest_mimic::Trial;
 use ndarray::ArrayD;
 
 use crate::common::{
-    LEVELS, Options, Target, compile, distance, feed, fixture, golden, input, models, run, stem,
-    trial,
+    LEVELS, Options, Target, compile, distance, feed, golden, input, models, run, stem, trial,
 };
 
 /// Some ten layers, each of which rounds to 6e-8. The rule divides by sums of what is not negative, so

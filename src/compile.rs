@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::{
-    back::{self, Output, Summary},
+    back::{self, IllConditioned, Output, Summary},
     error::{Error, Problem},
     front,
     ir::{Emitter, Graph, Value},
@@ -111,6 +111,18 @@ impl<'m> Draft<'m> {
                 .collect(),
             cut,
             warnings: graph.warnings.clone(),
+            ill_conditioned: plan.ill_conditioned(&graph).map(|planned| IllConditioned {
+                node: graph.label(planned.unit.node).into(),
+                operator: graph.node(planned.unit.node).operator_name(),
+                rule: planned.rule.to_string(),
+                inputs: planned
+                    .unit
+                    .recipients(&graph)
+                    .iter()
+                    .filter(|(_, v)| plan.inputs.contains(v))
+                    .map(|(_, v)| graph.name(*v).into())
+                    .collect(),
+            }),
             units: plan.units.len(),
             nodes: (model.graph().node.len(), addition.nodes.len()),
             multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),

@@ -94,7 +94,7 @@ pub mod verify;
 
 use std::collections::BTreeMap;
 
-pub use back::{Record, Summary, source_of};
+pub use back::{IllConditioned, Record, Summary, source_of};
 pub use compile::{Explanation, compile};
 pub use error::{Error, Hint, Problem};
 #[cfg(feature = "verify")]

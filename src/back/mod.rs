@@ -9,4 +9,4 @@ mod tests;
 
 pub use export::{Output, addition};
 pub(crate) use record::record;
-pub use record::{Record, Summary, source_of};
+pub use record::{IllConditioned, Record, Summary, source_of};

@@ -38,6 +38,9 @@ pub struct Summary {
     pub cut: Vec<String>,
     /// What the source says of itself and does not hold, which was left aside.
     pub warnings: Vec<String>,
+    /// The first unit, from the explained tensor, at which the rule is known to be ill-conditioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ill_conditioned: Option<IllConditioned>,
     /// The number of units crossed.
     pub units: usize,
     /// The numbers of nodes in the source and added.
@@ -47,6 +50,20 @@ pub struct Summary {
     pub multiply_adds: (f64, f64),
     /// The size of what is added, in bytes.
     pub added_bytes: usize,
+}
+
+/// A unit at which a rule divides by a sum of activations of either sign, which can vanish.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct IllConditioned {
+    /// Its node.
+    pub node: String,
+    /// Its operator.
+    pub operator: String,
+    /// The rule.
+    pub rule: String,
+    /// The inputs of the model that it reads, whose sign is not known: where they are never negative, the
+    /// rule holds there.
+    pub inputs: Vec<String>,
 }
 
 /// The metadata of an explained model.

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use abslrp::onnx::{self, shown::Shown};
+use abslrp::{
+    IllConditioned,
+    onnx::{self, shown::Shown},
+};
 
 use super::{Explain, Failure, Report, progress, verify::Run};
 
@@ -92,6 +95,19 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
     }
     for name in &summary.unreached {
         let _ = writeln!(text, "      no relevance reaches {}", Shown(name));
+    }
+    if let Some(IllConditioned { node, operator, rule, inputs }) = &summary.ill_conditioned {
+        let (node, operator, inputs) = (Shown(node), Shown(operator), inputs.join(", "));
+        let whose = if inputs.is_empty() {
+            "activations".into()
+        } else {
+            format!("{} (unless it is never negative)", Shown(&inputs))
+        };
+        let _ = writeln!(
+            text,
+            "      warning: {rule} is ill-conditioned at '{node}' ({operator}): it divides by a sum of {whose} \
+             of either sign, which can vanish; --rule abslrp holds there, and `abslrp verify` measures it"
+        );
     }
     for cut in &summary.cut {
         let _ = writeln!(text, "      cut: {cut}");

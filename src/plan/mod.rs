@@ -20,7 +20,7 @@ use crate::{
     ir::{self, Graph, Kind, NodeIndex, Value},
     onnx::shown::Shown,
     options::{Canonize, OnUnsupported, Options},
-    rules::{Choice, Match, Part, Place, Treatment},
+    rules::{Choice, Match, Part, Place, Stabiliser, Term, Treatment},
 };
 
 /// A unit, and what becomes of relevance there.
@@ -157,6 +157,26 @@ impl Plan {
             Treatment::PositiveAdjoint | Treatment::PositivePass => false,
             _ => true,
         })
+    }
+
+    /// The first unit, from the explained value, at which the rule divides by a sum of activations that may
+    /// be of either sign: it can vanish where they do not, and relevance is then rounding.
+    pub fn ill_conditioned(&self, graph: &Graph) -> Option<&Planned> {
+        let divides_by_sum = |Planned { unit, treatment, .. }: &&Planned| {
+            let Treatment::Ratio(ratio) = treatment else { return false };
+            let over = |term: &Term| matches!(term.stabiliser, Stabiliser::SignOver(_));
+            let adds_up = match unit.kind {
+                Kind::Weighted | Kind::Sum => true,
+                Kind::Product => unit.operator.adds_up_terms(graph.node(unit.node)),
+                _ => false,
+            };
+            adds_up && ratio.terms.iter().any(over)
+        };
+        let signed = |planned: &&Planned| {
+            let recipients = planned.unit.recipients(graph);
+            recipients.into_iter().any(|(_, v)| !graph.facts(v).non_negative)
+        };
+        self.units.iter().filter(divides_by_sum).find(signed)
     }
 
     /// The plan as text, a unit a line.

@@ -60,4 +60,8 @@ impl Rule for AbsLrp {
     fn holds_gates(&self) -> bool {
         true
     }
+
+    fn is_bounded(&self) -> bool {
+        true
+    }
 }

@@ -90,6 +90,11 @@ pub trait Rule: Sync {
         false
     }
 
+    /// Whether no unit gives on more relevance than it gets, by magnitude, so that Σ |R| never grows.
+    fn is_bounded(&self) -> bool {
+        false
+    }
+
     /// Whether what arrives at an input is multiplied by the input.
     fn times_input(&self) -> bool {
         false

@@ -1,12 +1,14 @@
 //! The balance of relevance: what each unit received, what it gave on, and where the rest went.
 
+use super::session::Array;
 use crate::{
     back::{self, Output},
     compile::{Draft, emit},
     error::Error,
-    ir::{Expr, Type, Value},
+    ir::{Expr, Graph, Type, Value},
     onnx::{Addition, DataType, Model},
     options::Options,
+    plan::Unit,
 };
 
 /// A unit in the books.
@@ -35,6 +37,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    fn of(graph: &Graph, unit: &Unit) -> Self {
+        let operators = unit.members().map(|node| graph.node(node).operator_name());
+        Self {
+            node: graph.label(unit.node).into(),
+            operators: operators.collect::<Vec<_>>().join("+"),
+            kind: unit.kind.name(),
+            ..Self::default()
+        }
+    }
+
     /// How much more relevance, by magnitude, left the unit than came. Far above 1, the unit divides
     /// by values that vanish.
     pub fn amplification(&self) -> f64 {
@@ -54,10 +66,20 @@ pub const OUTPUT: &str = "abslrp_balance";
 const NUMBERS: usize = 6;
 
 /// Units crossed, in a model that has [`OUTPUT`].
+#[derive(Debug)]
 pub struct Books {
     /// What makes the model one that keeps books, in place of its explanation.
     pub addition: Addition,
     entries: Vec<Entry>,
+}
+
+/// Books that were filled in.
+#[derive(Debug, Default)]
+pub struct Balance {
+    /// Σ |R| where relevance started, of all maps.
+    pub start: f64,
+    /// What each unit received and gave, of the first map.
+    pub entries: Vec<Entry>,
 }
 
 impl Books {
@@ -66,15 +88,18 @@ impl Books {
         let Draft { graph, plan, options, .. } = Draft::new(model, options)?;
         let plan = plan.accept(&graph, options.on_unsupported)?;
         let (entries, emitted, values) = emit(&graph, &plan, &options, |sweep| {
-            let (mut entries, mut numbers) = (Vec::new(), Vec::new());
-            let Some(start) = sweep.starts()?.into_iter().next() else {
+            let starts = sweep.starts()?;
+            let zero = sweep.emitter.zeros(DataType::Double, 1);
+            let all = starts.iter().flat_map(|start| [Some(start.for_it), start.against]);
+            let start = all.flatten().map(magnitude).reduce(|a, b| a + b).unwrap_or(zero);
+            let (mut entries, mut numbers) = (Vec::new(), vec![start]);
+            let Some(start) = starts.into_iter().next() else {
                 return Ok((entries, Vec::new()));
             };
             sweep.run(start.for_it, &mut |unit, crossed| {
                 let received: Vec<_> = crossed.received.iter().map(|r| r.value()).collect();
                 let given: Vec<_> = crossed.shares.iter().map(|(_, r)| r.value()).collect();
                 let kept = crossed.kept.map_or_else(|| received.clone(), |kept| vec![kept]);
-                let zero = sweep.emitter.zeros(DataType::Double, 1);
                 for (of, what) in [
                     (&received, total as fn(Expr<'_>) -> Expr<'_>),
                     (&received, magnitude),
@@ -86,13 +111,7 @@ impl Books {
                     let sums = of.iter().map(|r| what(*r));
                     numbers.push(sums.reduce(|a, b| a + b).unwrap_or(zero));
                 }
-                let operators = unit.members().map(|node| graph.node(node).operator_name());
-                entries.push(Entry {
-                    node: graph.label(unit.node).into(),
-                    operators: operators.collect::<Vec<_>>().join("+"),
-                    kind: unit.kind.name(),
-                    ..Entry::default()
-                });
+                entries.push(Entry::of(&graph, unit));
             })?;
             Ok((
                 entries,
@@ -107,8 +126,9 @@ impl Books {
         Ok(Self { addition: back::addition(&emitted, &outputs), entries })
     }
 
-    /// The entries with the numbers that [`OUTPUT`] was found to hold.
-    pub fn close(self, numbers: &[f64]) -> Vec<Entry> {
+    /// The books with the numbers that [`OUTPUT`] was found to hold.
+    pub fn close(self, numbers: &[f64]) -> Balance {
+        let Some((&start, numbers)) = numbers.split_first() else { return Balance::default() };
         let (chunks, _) = numbers.as_chunks::<NUMBERS>();
         let filled = self.entries.into_iter().zip(chunks);
         let fill = |(entry, numbers): (Entry, &[f64; NUMBERS])| {
@@ -124,7 +144,58 @@ impl Books {
                 ..entry
             }
         };
-        filled.map(fill).collect()
+        Balance { start, entries: filled.map(fill).collect() }
+    }
+}
+
+/// What each unit gives to each of its operands, in a model that has an output for each share. It takes the
+/// memory of all of them, and is for finding out where something is lost.
+pub struct Shares {
+    /// What makes the model one that shows them, in place of its explanation.
+    pub addition: Addition,
+    /// The unit of each share.
+    pub units: Vec<Entry>,
+}
+
+impl Shares {
+    /// How the outputs are called, before their number.
+    const OUTPUT: &str = "abslrp_share_";
+
+    /// The shares of a model, of the first map.
+    pub fn open(model: &Model, options: &Options) -> Result<Self, Error> {
+        let Draft { graph, plan, options, .. } = Draft::new(model, options)?;
+        let plan = plan.accept(&graph, options.on_unsupported)?;
+        let (units, emitted, values) = emit(&graph, &plan, &options, |sweep| {
+            let (mut units, mut values) = (Vec::new(), Vec::new());
+            for start in sweep.starts()?.into_iter().take(1) {
+                sweep.run(start.for_it, &mut |unit, crossed| {
+                    for (_, share) in &crossed.shares {
+                        units.push(Entry::of(&graph, unit));
+                        values.push(share.value().value());
+                    }
+                })?;
+            }
+            Ok((units, values))
+        })?;
+        let outputs = values.into_iter().enumerate().map(|(at, value)| Output {
+            name: format!("{}{at}", Self::OUTPUT),
+            value,
+            ty: Type { elem: emitted.ty(value).elem, shape: None },
+        });
+        let outputs: Vec<_> = outputs.collect();
+        Ok(Self { addition: back::addition(&emitted, &outputs), units })
+    }
+
+    /// The shares among the outputs of a run, in order.
+    pub fn of(outputs: Vec<(String, Array)>) -> Vec<Array> {
+        let mut shares: Vec<(usize, Array)> = outputs
+            .into_iter()
+            .filter_map(|(name, share)| {
+                Some((name.strip_prefix(Self::OUTPUT)?.parse().ok()?, share))
+            })
+            .collect();
+        shares.sort_by_key(|(at, _)| *at);
+        shares.into_iter().map(|(_, share)| share).collect()
     }
 }
 

@@ -3,21 +3,26 @@
 pub mod balance;
 pub mod bench;
 mod feeds;
+mod judge;
 mod report;
+mod rounding;
 pub mod runtime;
 pub mod session;
 
 use std::path::{Path, PathBuf};
 
-use balance::{Books, Entry};
+use balance::{Balance, Books, Shares};
 use feeds::Feeds;
 use half::{bf16, f16};
+use judge::Evidence;
 use prost::Message;
 use runtime::Locate;
 use session::{Array, Device, NamedInput, Runner, Source};
 
 pub use feeds::Feed;
-pub use report::{OutputReport, RelevanceReport, Report};
+pub use judge::Fault;
+pub use report::{Alternative, Lost, OutputReport, RelevanceReport, Report};
+pub use rounding::Moved;
 
 use crate::{
     Hint, ParseError,
@@ -26,16 +31,12 @@ use crate::{
     ir::{self, Dim, Graph, Value},
     onnx::{self, Addition, DataType, Model, schema::ModelProto, shown::Shown},
     options::{Level, Options},
+    rules::{self, Normalize},
 };
 
 /// How far original outputs may move when ONNX Runtime's graph optimisations are on, relative to
 /// the largest: an added consumer can break a fusion.
 const FUSION: f64 = 1e-4;
-/// How far the relevance of two levels may be apart, relative L1, beyond what rounding explains.
-const LEVELS: f64 = 1e-2;
-/// How far apart two levels may be, as a multiple of how far rounding the inputs moves the map.
-const ROUNDING: f64 = 30.0;
-
 /// What can keep a model from being verified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -203,7 +204,8 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         (None, Some(source)) => Model::open(source)?,
         (None, None) => return Err(Error::NoSource { path: path.into() }),
     };
-    let bench = Bench { request, directory: source.external().directory() };
+    let directory = source.external().directory();
+    let bench = Bench { request, directory, own_rule: explained.rule_text() };
     let originals: Vec<_> = source.graph().output.iter().map(|o| o.name().to_string()).collect();
     let draft = Draft::new(&source, &explained)?;
 
@@ -219,8 +221,8 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let mut runner = bench.runner(&Source::File(path), false)?;
     let fed = feeds.for_explained(&chosen, &runner, &request.inputs, classes(&draft))?;
     let plain = runner.run(&fed)?;
-    let rounded = runner.run(&rounded(&fed))?;
     drop(runner);
+    let (rounded, moved) = bench.rounded(model.proto(), &Addition::default(), &fed)?;
     let optimised = bench.run(&Source::File(path), true, &fed)?;
     let source_optimised = bench.run(&original, true, &fed)?;
     drop(bytes);
@@ -229,26 +231,17 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let other = crate::compile(&source, &options)?;
     let other = other.encode().concat();
     let other = bench.run(&Source::Memory(&other, bench.directory), false, &fed)?;
-    let units = bench.balance(&source, &explained, &fed)?;
-    // Relevance that has grown is a difference of large numbers somewhere, and rounded accordingly.
-    let largest =
-        units.iter().map(|u| u.received_magnitude.max(u.given_magnitude)).fold(0.0, f64::max);
-    let growth = units.first().map_or(1.0, |first| largest / first.received_magnitude);
+    let balance = bench.balance(&source, &explained, &fed)?;
 
-    let get = |arrays: &[(String, Array)], name: &str| {
-        arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array.clone())
-    };
     let precision = precision(&draft.graph);
     let mut outputs = Vec::new();
     for name in &originals {
-        let of = |arrays| get(arrays, name);
-        let (Some(a), Some(b), Some(c), Some(d)) =
-            (of(&plain), of(&source_plain), of(&optimised), of(&source_optimised))
-        else {
+        let all = [&plain, &source_plain, &optimised, &source_optimised];
+        let [Some(a), Some(b), Some(c), Some(d)] = all.map(|arrays| find(arrays, name)) else {
             continue; // No tensor of numbers.
         };
-        let identical = a.is_identical(&b);
-        let (difference, optimised_difference) = (difference(&a, &b), difference(&c, &d));
+        let identical = a.is_identical(b);
+        let (difference, optimised_difference) = (difference(a, b), difference(c, d));
         // Devices other than the CPU may choose another algorithm for the same node, and the CPU computes
         // half precision in float32, from cast to cast: what more is read it rounds elsewhere.
         let may_differ = precision > FUSION || request.device == Device::Cuda;
@@ -264,59 +257,73 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let mut relevance = Vec::new();
     for (name, array) in plain.iter().filter(|(name, _)| !originals.contains(name)) {
         let numbers = array.numbers();
-        let all_finite = |array: &Array| array.numbers().iter().all(|v| v.is_finite());
-        let finite = all_finite(array) && get(&optimised, name).is_some_and(|a| all_finite(&a));
-        let magnitude = numbers.iter().map(|v| v.abs()).sum();
-        let distance = |other: Option<Array>| {
-            other.map_or(f64::NAN, |other| {
-                let apart: f64 = (&numbers - &other.numbers()).iter().map(|v| v.abs()).sum();
-                if apart > 0.0 { apart / magnitude } else { 0.0 }
-            })
+        let apart = |from: &[(String, Array)]| {
+            Some(judge::distance(&numbers, &find(from, name)?.numbers()))
         };
-        let other_level_distance = distance(get(&other, name));
-        let conditioning = distance(get(&rounded, name));
+        let evidence = Evidence {
+            finite: [Some(array), find(&optimised, name)].iter().all(|a| a.is_some_and(is_finite)),
+            movement: apart(&rounded).filter(|_| moved != Moved::default()),
+            levels: apart(&other),
+        };
+        let finite = numbers.iter().filter(|v| v.is_finite());
+        let faults = evidence.faults();
         relevance.push(RelevanceReport {
             name: name.clone(),
             shape: array.shape().to_vec(),
-            finite,
-            sum: numbers.sum(),
-            magnitude,
+            finite: evidence.finite,
+            sum: finite.clone().sum(),
+            magnitude: finite.map(|v| v.abs()).sum(),
             other_level: level.to_string(),
-            other_level_distance,
-            conditioning,
-            holds: finite
-                && other_level_distance
-                    <= LEVELS.max(ROUNDING * conditioning).max(f64::from(f32::EPSILON) * growth),
+            other_level_distance: evidence.levels.filter(|distance| distance.is_finite()),
+            movement: evidence.movement.filter(|movement| movement.is_finite()),
+            holds: faults.is_empty(),
+            faults,
         });
     }
-    let holds = outputs.iter().all(|o| o.holds) && relevance.iter().all(|r| r.holds);
+    // Of inputs alone: what is shown of other values is counted there already.
+    let names = draft.plan.inputs.iter().map(|v| format!("{}_relevance", draft.graph.name(*v)));
+    let names: Vec<_> = names.collect();
+    let maps = relevance.iter().filter(|r| names.contains(&r.name));
+    let bound = is_bounded(&draft).then_some(balance.start);
+    // Where some of it is not finite, sums say nothing.
+    let finite = relevance.iter().all(|r| r.finite);
+    let fault = judge::of_all(maps.map(|r| r.magnitude).sum(), bound).filter(|_| finite);
+    let holds =
+        outputs.iter().all(|o| o.holds) && relevance.iter().all(|r| r.holds) && fault.is_none();
+    let unstable = |r: &RelevanceReport| {
+        r.faults.iter().any(|fault| matches!(fault, Fault::Moves { .. } | Fault::Levels { .. }))
+    };
+    let (mut lost, mut alternatives) = (None, Vec::new());
+    if relevance.iter().any(unstable) {
+        lost = bench.lost(&source, &explained, &fed)?;
+    }
+    if fault.is_some() || relevance.iter().any(|r| !r.holds) {
+        alternatives = bench.alternatives(&source, &explained, &originals, &fed);
+    }
     Ok(Report {
         model: path.into(),
         device: request.device,
         inputs: feeds.report(&fed, &request.inputs),
         outputs,
         relevance,
-        units,
+        start: balance.start,
+        bounded: bound.is_some(),
+        moved,
+        fault,
+        lost,
+        alternatives,
+        units: balance.entries,
         holds,
     })
 }
 
-/// The inputs with every other element moved by a rounding of float32.
-fn rounded(feeds: &[(String, Array)]) -> Vec<(String, Array)> {
-    let moved = |array: &Array| match array {
-        Array::Float32(a) => {
-            let mut a = a.clone();
-            a.iter_mut().step_by(2).for_each(|v| *v *= 1.0 + f32::EPSILON);
-            Array::Float32(a)
-        }
-        Array::Float64(a) => {
-            let mut a = a.clone();
-            a.iter_mut().step_by(2).for_each(|v| *v *= 1.0 + f64::from(f32::EPSILON));
-            Array::Float64(a)
-        }
-        other => other.clone(),
-    };
-    feeds.iter().map(|(name, array)| (name.clone(), moved(array))).collect()
+/// The array of that name.
+fn find<'a>(arrays: &'a [(String, Array)], name: &str) -> Option<&'a Array> {
+    arrays.iter().find(|(known, _)| known == name).map(|(_, array)| array)
+}
+
+fn is_finite(array: &Array) -> bool {
+    array.numbers().iter().all(|v| v.is_finite())
 }
 
 fn bytes(model: &ModelProto, addition: &Addition) -> Vec<u8> {
@@ -336,6 +343,12 @@ fn precision(graph: &Graph) -> f64 {
         _ => FUSION,
     };
     values.filter(|&v| graph.is_active(v)).map(of_value).fold(FUSION, f64::max)
+}
+
+/// Whether every rule promises that Σ |R| does not grow, and maps are shown as they are.
+fn is_bounded(draft: &Draft<'_>) -> bool {
+    draft.plan.start.normalize == Normalize::None
+        && draft.plan.units.iter().all(|planned| planned.rule.rule().is_bounded())
 }
 
 /// How many classes there are to choose from; one, where that is not known.
@@ -365,6 +378,8 @@ fn difference(a: &Array, b: &Array) -> f64 {
 struct Bench<'r> {
     request: &'r Request,
     directory: &'r Path,
+    /// The rule or composite that is verified, as text.
+    own_rule: String,
 }
 
 impl Bench<'_> {
@@ -381,18 +396,112 @@ impl Bench<'_> {
         self.runner(source, optimise)?.run(feeds)
     }
 
+    /// What a model gives when its inputs and the weights that lie in it move by their rounding, and which
+    /// of them there are.
+    fn rounded(
+        &self,
+        model: &ModelProto,
+        addition: &Addition,
+        feeds: &[(String, Array)],
+    ) -> Result<(Vec<(String, Array)>, Moved), Error> {
+        let mut model = model.clone();
+        let weights = rounding::weights(&mut model);
+        let (feeds, inputs) = rounding::inputs(feeds);
+        let bytes = bytes(&model, addition);
+        drop(model);
+        let outputs = self.run(&Source::Memory(&bytes, self.directory), false, &feeds)?;
+        Ok((outputs, Moved { inputs, weights }))
+    }
+
     /// What each unit received and gave.
     fn balance(
         &self,
         source: &Model,
         options: &Options,
         feeds: &[(String, Array)],
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Result<Balance, Error> {
         let books = Books::open(source, options)?;
         let bytes = bytes(source.proto(), &books.addition);
-        let mut runner = self.runner(&Source::Memory(&bytes, self.directory), false)?;
-        let found = runner.run(feeds)?.into_iter().find(|(name, _)| name == balance::OUTPUT);
-        let numbers: Vec<_> = found.map_or(Vec::new(), |(_, a)| a.numbers().into_iter().collect());
-        Ok(books.close(&numbers))
+        let found = self.run(&Source::Memory(&bytes, self.directory), false, feeds)?;
+        let numbers = find(&found, balance::OUTPUT).map(|a| a.numbers().into_iter());
+        Ok(books.close(&numbers.into_iter().flatten().collect::<Vec<_>>()))
+    }
+
+    /// The first unit, from the explained tensor, that gives on relevance which moves too far with the
+    /// rounding of inputs and weights.
+    fn lost(
+        &self,
+        source: &Model,
+        options: &Options,
+        feeds: &[(String, Array)],
+    ) -> Result<Option<Lost>, Error> {
+        let shares = Shares::open(source, options)?;
+        let bytes = bytes(source.proto(), &shares.addition);
+        let plain = Shares::of(self.run(&Source::Memory(&bytes, self.directory), false, feeds)?);
+        drop(bytes);
+        let rounded = Shares::of(self.rounded(source.proto(), &shares.addition, feeds)?.0);
+        let moves = plain.iter().zip(&rounded);
+        let moves = moves.map(|(a, b)| judge::distance(&a.numbers(), &b.numbers()));
+        let mut moves = shares.units.into_iter().zip(moves);
+        let first = moves.find(|(_, by)| !judge::within(*by, judge::MOVEMENT));
+        Ok(first.map(|(unit, by)| Lost { node: unit.node, operators: unit.operators, by }))
+    }
+
+    /// What other rules and composites do on this network: the default, then the presets that need no
+    /// options, until one holds.
+    fn alternatives(
+        &self,
+        source: &Model,
+        options: &Options,
+        originals: &[String],
+        feeds: &[(String, Array)],
+    ) -> Vec<Alternative> {
+        let rule = Options { rule: rules::Choice::default(), composite: None, ..options.clone() };
+        let composites = rules::PRESETS.iter().filter_map(|preset| {
+            let composite = Some(preset.name.parse().ok()?);
+            Some(Options { composite, ..rule.clone() })
+        });
+        let mut tried: Vec<Alternative> = Vec::new();
+        for options in std::iter::once(rule.clone()).chain(composites) {
+            // What cannot be explained so, or does not run, is no alternative.
+            if options.rule_text() != self.own_rule
+                && let Ok(alternative) = self.alternative(source, &options, originals, feeds)
+            {
+                let holds = alternative.holds;
+                tried.push(alternative);
+                if holds {
+                    break;
+                }
+            }
+        }
+        tried
+    }
+
+    fn alternative(
+        &self,
+        source: &Model,
+        options: &Options,
+        originals: &[String],
+        feeds: &[(String, Array)],
+    ) -> Result<Alternative, Error> {
+        let explanation = crate::compile(source, options)?;
+        let bytes = explanation.encode().concat();
+        let plain = self.run(&Source::Memory(&bytes, self.directory), false, feeds)?;
+        drop(bytes);
+        let (rounded, moved) = self.rounded(source.proto(), explanation.addition(), feeds)?;
+        let (mut movement, mut magnitude, mut holds) = (None::<f64>, 0.0, true);
+        for (name, array) in plain.iter().filter(|(name, _)| !originals.contains(name)) {
+            let numbers = array.numbers();
+            let apart = find(&rounded, name).map(|b| judge::distance(&numbers, &b.numbers()));
+            let apart = apart.filter(|_| moved != Moved::default());
+            let evidence = Evidence { finite: is_finite(array), movement: apart, levels: None };
+            holds &= evidence.faults().is_empty();
+            movement = movement.map_or(apart, |most| Some(apart.map_or(most, |by| most.max(by))));
+            magnitude += numbers.iter().map(|v| v.abs()).sum::<f64>();
+        }
+        holds &= judge::of_all(magnitude, None).is_none();
+        let choice = if options.composite.is_some() { "--composite" } else { "--rule" };
+        let movement = movement.filter(|movement| movement.is_finite());
+        Ok(Alternative { choice: format!("{choice} {}", options.rule_text()), movement, holds })
     }
 }

@@ -2,7 +2,13 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use super::{balance::Entry, feeds::Feed, session::Device};
+use super::{
+    balance::Entry,
+    feeds::Feed,
+    judge::{Fault, MOVEMENT},
+    rounding::Moved,
+    session::Device,
+};
 use crate::onnx::shown::Shown;
 
 /// What was found.
@@ -18,10 +24,44 @@ pub struct Report {
     pub outputs: Vec<OutputReport>,
     /// The added outputs.
     pub relevance: Vec<RelevanceReport>,
+    /// Σ |R| where relevance started, of all maps.
+    pub start: f64,
+    /// Whether the rule promises that the Σ |R| of all inputs is not larger than that.
+    pub bounded: bool,
+    /// What was moved by its rounding to see how far maps move.
+    pub moved: Moved,
+    /// What is wrong with all maps together.
+    pub fault: Option<Fault>,
+    /// Where maps that move too far with rounding are lost.
+    pub lost: Option<Lost>,
+    /// What was tried instead where a map does not hold, up to what holds.
+    pub alternatives: Vec<Alternative>,
     /// What each unit received and gave, from the explained tensor to the inputs; of the first map,
     /// where there are several.
     pub units: Vec<Entry>,
     /// Whether every promise holds.
+    pub holds: bool,
+}
+
+/// The unit where relevance begins to move too far with the rounding of inputs and weights.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Lost {
+    /// Its node.
+    pub node: String,
+    /// Its operators.
+    pub operators: String,
+    /// How far what it gives on moves, relative L1.
+    pub by: f64,
+}
+
+/// Another rule or composite on the same network and inputs.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Alternative {
+    /// The option that chooses it.
+    pub choice: String,
+    /// How far its maps move with the rounding of inputs and weights, relative L1, the largest of all.
+    pub movement: Option<f64>,
+    /// Whether they are finite, not all 0, and do not move too far.
     pub holds: bool,
 }
 
@@ -55,11 +95,13 @@ pub struct RelevanceReport {
     pub magnitude: f64,
     /// The level it is compared with.
     pub other_level: String,
-    /// The relative L1 distance to that level's.
-    pub other_level_distance: f64,
-    /// The relative L1 change when inputs change by a rounding of float32. Far above 1e-6 the rule
-    /// is ill-conditioned on these inputs, as where it divides by values that vanish.
-    pub conditioning: f64,
+    /// The relative L1 distance to that level's, where it is a number.
+    pub other_level_distance: Option<f64>,
+    /// The relative L1 change when inputs and weights change by their rounding, where something could be
+    /// changed and it is a number.
+    pub movement: Option<f64>,
+    /// What does not hold.
+    pub faults: Vec<Fault>,
     /// Whether that is as promised.
     pub holds: bool,
 }
@@ -101,47 +143,30 @@ impl Report {
                 output.optimised_difference
             );
         }
+        let number = |n: Option<f64>| n.map_or("not finite".into(), |n| format!("{n:.1e}"));
         for r in &self.relevance {
             let finite = if r.finite { "finite" } else { "NOT finite" };
+            let moves = if self.moved == Moved::default() {
+                String::new()
+            } else {
+                format!(", moves by {}", number(r.movement))
+            };
             let _ = writeln!(
                 out,
-                "{}  {} {}: {finite}, Σ {:.4e}, Σ|R| {:.4e}; {:.1e} from {}",
+                "{}  {} {}: {finite}, Σ {:.4e}, Σ|R| {:.4e}; {} from {}{moves}",
                 mark(r.holds),
                 Shown(&r.name),
                 shape(&r.shape),
                 r.sum,
                 r.magnitude,
-                r.other_level_distance,
+                number(r.other_level_distance),
                 r.other_level
             );
-            if r.conditioning > 1e-3 {
-                let _ = writeln!(
-                    out,
-                    "      ill-conditioned on these inputs: a rounding of the inputs changes it by \
-                     {:.1e}; under the rule abslrp no unit gives on more than it gets",
-                    r.conditioning
-                );
-            }
-            if r.finite && !r.holds {
-                let _ = writeln!(
-                    out,
-                    "      rounding does not explain how far the levels are apart: they agree where values \
-                     are far above ε, and on these inputs some may not be (the balance shows what \
-                     stabilisers keep); scale the inputs, or compile at -O0 for the formula to the letter"
-                );
-            }
         }
-        let mut worst: Vec<_> = self.units.iter().filter(|u| u.amplification() > 2.0).collect();
-        worst.sort_by(|a, b| b.amplification().total_cmp(&a.amplification()));
-        for unit in worst.iter().take(3) {
-            let _ = writeln!(
-                out,
-                "      relevance grows {:.1e} times at '{}' ({})",
-                unit.amplification(),
-                Shown(&unit.node),
-                Shown(&unit.operators)
-            );
+        if self.fault.is_none() && self.bounded && self.relevance.iter().all(|r| r.finite) {
+            let _ = writeln!(out, "ok    Σ|R| is not above the {:.4e} it started from", self.start);
         }
+        out += &self.faults();
         if let (Some(first), Some(last)) = (self.units.first(), self.units.last()) {
             let sum = |of: fn(&Entry) -> f64| self.units.iter().map(of).sum::<f64>();
             let _ = writeln!(
@@ -153,6 +178,97 @@ impl Report {
                 sum(|u| u.stabiliser),
                 last.given
             );
+        }
+        out
+    }
+
+    /// What does not hold, and what to do about it.
+    fn faults(&self) -> String {
+        let mut out = String::new();
+        match self.fault {
+            Some(Fault::Nothing) => {
+                let dry = self
+                    .units
+                    .iter()
+                    .find(|u| u.received_magnitude > 0.0 && u.given_magnitude <= 0.0);
+                let _ = match dry {
+                    Some(unit) => writeln!(
+                        out,
+                        "FAIL  all relevance is 0: none is given on by '{}' ({}); give inputs on which it \
+                         is not 0 with --input NAME=FILE.npy, or explain another tensor with --output",
+                        Shown(&unit.node),
+                        Shown(&unit.operators)
+                    ),
+                    None => writeln!(
+                        out,
+                        "FAIL  all relevance is 0: what it starts from is 0 on these inputs; give others \
+                         with --input NAME=FILE.npy, or start elsewhere with --init or --output"
+                    ),
+                };
+            }
+            Some(Fault::Unbounded { magnitude, start }) => {
+                let grows = self
+                    .units
+                    .iter()
+                    .max_by(|a, b| a.amplification().total_cmp(&b.amplification()));
+                let at = grows.map_or(String::new(), |unit| {
+                    let (node, operators) = (Shown(&unit.node), Shown(&unit.operators));
+                    format!(", most at '{node}' ({operators}), {:.3} times", unit.amplification())
+                });
+                let _ = writeln!(
+                    out,
+                    "FAIL  Σ|R| grew from {start:.4e} to {magnitude:.4e}{at}: the rule promises that it does \
+                     not, so that this is a fault of abslrp: please report it"
+                );
+            }
+            _ => {}
+        }
+        let has =
+            |what: fn(&Fault) -> bool| self.relevance.iter().flat_map(|r| &r.faults).any(what);
+        let moves = has(|fault| matches!(fault, Fault::Moves { .. }));
+        let levels = has(|fault| matches!(fault, Fault::Levels { .. }));
+        if self.moved == Moved::default() {
+            out += "      how far rounding moves the map is not known: inputs are whole numbers, and \
+                    weights lie in other files\n";
+        } else if moves {
+            let what = match self.moved {
+                Moved { inputs: true, weights: true } => "inputs and weights",
+                Moved { inputs: true, weights: false } => "inputs",
+                Moved { .. } => "weights",
+            };
+            let _ = writeln!(
+                out,
+                "      ill-conditioned on these inputs: the map moves by more than {MOVEMENT:.0e} of itself \
+                 when {what} move by their rounding"
+            );
+        } else if levels {
+            out += "      levels are further apart than 1e-2 of the map, which rounding does not explain: \
+                    they agree where values are far above ε, and on these inputs some may not be (--units \
+                    shows what stabilisers keep); scale the inputs, or compile at -O0 for the formula to \
+                    the letter\n";
+        }
+        if let Some(Lost { node, operators, by }) = &self.lost {
+            let _ = writeln!(
+                out,
+                "      that begins at '{}' ({}), where relevance moves by {by:.1e}",
+                Shown(node),
+                Shown(operators)
+            );
+        }
+        if let Some(unit) = self.units.iter().find(|unit| unit.not_finite > 0.0) {
+            let _ = writeln!(
+                out,
+                "      relevance is first not finite at '{}' ({})",
+                Shown(&unit.node),
+                Shown(&unit.operators)
+            );
+        }
+        for Alternative { choice, movement, holds } in &self.alternatives {
+            let movement = movement.map_or(String::new(), |by| format!(": it moves by {by:.1e}"));
+            let _ = match holds {
+                true => writeln!(out, "      {choice} holds on this network{movement}"),
+                false => writeln!(out, "      {choice} does not hold either{movement}"),
+            };
         }
         out
     }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use abslrp::verify::{Error, Report, Request, session::NamedInput, verify};
+use abslrp::verify::{Error, Fault, Report, Request, session::NamedInput, verify};
 use libtest_mimic::Trial;
 use ndarray::{ArrayD, arr2};
 use ndarray_npy::WriteNpyExt;
 
 use crate::common::{
-    Model, Options, compile, fixture, models, notebook, runtime, stem, trial, trials,
+    Model, Options, compile, explain, fixture, models, notebook, runtime, stem, trial, trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -24,6 +24,9 @@ pub fn trials() -> Vec<Trial> {
         half_precision_may_round_otherwise,
         sums_are_numbers_where_masks_are_infinite,
         what_no_input_fits_is_said,
+        the_notebooks_rule_holds_where_activations_are_positive,
+        the_notebooks_rule_fails_where_sums_vanish,
+        no_relevance_fails,
     ];
     trials.extend(paths.iter().map(|path| {
         let name = stem(path);
@@ -149,4 +152,50 @@ fn what_no_input_fits_is_said() {
     array.write_npy(std::fs::File::create(&path).unwrap()).unwrap();
     let error = verified("channels", &Options::default(), &[("x", &path)]).unwrap_err();
     assert!(matches!(error, Error::Run { .. }), "{error}");
+}
+
+fn the_notebooks_rule_holds_where_activations_are_positive() {
+    let report = verified("positive", &notebook(), &[]).unwrap();
+    assert!(report.holds && !report.bounded, "{}", report.text());
+    assert!(report.moved.inputs && report.moved.weights);
+    assert!(report.relevance[0].movement.is_some_and(|by| by > 0.0 && by < 1e-5));
+    let summary = |name: &str, options: &Options| {
+        let source = Model::open(model(name)).unwrap();
+        explain(&source, options).unwrap().summary().ill_conditioned.clone()
+    };
+    assert!(summary("positive", &notebook()).is_none());
+    assert_eq!(summary("signed", &notebook()).unwrap().node, "y");
+    assert!(summary("signed", &Options::default()).is_none());
+    // It is the sign of the input that is not known here.
+    assert_eq!(summary("channels", &notebook()).unwrap().inputs, ["x"]);
+}
+
+fn the_notebooks_rule_fails_where_sums_vanish() {
+    let report = verified("signed", &notebook(), &[]).unwrap();
+    assert!(!report.holds && report.outputs.iter().all(|output| output.holds));
+    let faults = &report.relevance[0].faults;
+    assert!(matches!(faults[0], Fault::Moves { by } if by > 0.02), "{}", report.text());
+    assert_eq!(report.lost.as_ref().unwrap().node, "y");
+    let best = report.alternatives.last().unwrap();
+    assert_eq!((best.choice.as_str(), best.holds), ("--rule abslrp", true));
+    assert!(best.movement.unwrap() < 1e-5);
+    let text = report.text();
+    for said in ["FAIL  pixels_relevance", "begins at 'y' (MatMul)", "--rule abslrp holds"] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+fn no_relevance_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.npy");
+    // The rectifier lets none of it through.
+    let array = ArrayD::<f32>::from_elem(vec![2, 4], -1.0);
+    array.write_npy(std::fs::File::create(&path).unwrap()).unwrap();
+    let report = verified("text", &Options::default(), &[("x", &path)]).unwrap();
+    assert_eq!(report.fault, Some(Fault::Nothing));
+    assert!(
+        !report.holds && report.text().contains("FAIL  all relevance is 0"),
+        "{}",
+        report.text()
+    );
 }

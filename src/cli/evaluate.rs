@@ -164,13 +164,13 @@ fn text(found: &Found) -> String {
     let accuracy = found
         .accuracy
         .map_or(String::new(), |a| format!(", {:.1} % of them predicted right", 100.0 * a));
-    let replace = format!("{:?}", found.replace).to_lowercase();
     let _ = writeln!(
         text,
-        "{}: {} samples{accuracy}; {} {by} replaced by {replace}",
+        "{}: {} samples{accuracy}; {} {by} replaced by {}",
         Shown(&found.input),
         found.samples,
-        found.regions
+        found.regions,
+        found.replace
     );
     let _ = write!(text, "{:<24} {:>16} {:>7} {:>7}", "method", "gap", "MoRF", "LeRF");
     let (localised, gae) = (

@@ -91,6 +91,17 @@ pub enum Replace {
     Value(f64),
 }
 
+impl std::fmt::Display for Replace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mean => f.write_str("mean"),
+            Self::Zero => f.write_str("zero"),
+            Self::Blur => f.write_str("blur"),
+            Self::Value(value) => value.fmt(f),
+        }
+    }
+}
+
 impl std::str::FromStr for Replace {
     type Err = crate::ParseError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -69,9 +69,12 @@ impl Network {
         else {
             return Err(Error::Model { what: "no relevance reaches an input".into() });
         };
-        let explained = relevance.trim_end_matches("_relevance").to_string();
+        let input_of =
+            |relevance: &str| relevance.strip_suffix("_relevance").unwrap_or(relevance).to_string();
+        let explained = input_of(relevance);
         if let Some((another, _)) = more.first() {
-            let (a, b) = (Shown(&explained), Shown(another.trim_end_matches("_relevance")));
+            let another = input_of(another);
+            let (a, b) = (Shown(&explained), Shown(&another));
             return Err(Error::Model {
                 what: format!(
                     "evaluate takes a model with one explained input, and relevance reaches {a} and {b}"

@@ -226,11 +226,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let optimised = bench.run(&Source::File(path), true, &fed)?;
     let source_optimised = bench.run(&original, true, &fed)?;
     drop(bytes);
-    let level = if explained.level == Level::O0 { Level::O2 } else { Level::O0 };
-    let options = Options { level, passes: None, bake_twins: false, ..explained.clone() };
-    let other = crate::compile(&source, &options)?;
-    let other = other.encode().concat();
-    let other = bench.run(&Source::Memory(&other, bench.directory), false, &fed)?;
+    let (level, other) = bench.other_level(&source, &explained, &fed)?;
     let balance = bench.balance(&source, &explained, &fed)?;
 
     let precision = precision(&draft.graph);
@@ -413,6 +409,19 @@ impl Bench<'_> {
         Ok((outputs, Moved { inputs, weights }))
     }
 
+    /// What the other level gives, and which that is.
+    fn other_level(
+        &self,
+        source: &Model,
+        options: &Options,
+        feeds: &[(String, Array)],
+    ) -> Result<(Level, Vec<(String, Array)>), Error> {
+        let level = if options.level == Level::O0 { Level::O2 } else { Level::O0 };
+        let options = Options { level, passes: None, bake_twins: false, ..options.clone() };
+        let bytes = crate::compile(source, &options)?.encode().concat();
+        Ok((level, self.run(&Source::Memory(&bytes, self.directory), false, feeds)?))
+    }
+
     /// What each unit received and gave.
     fn balance(
         &self,
@@ -489,14 +498,18 @@ impl Bench<'_> {
         let plain = self.run(&Source::Memory(&bytes, self.directory), false, feeds)?;
         drop(bytes);
         let (rounded, moved) = self.rounded(source.proto(), explanation.addition(), feeds)?;
+        let (_, other) = self.other_level(source, options, feeds)?;
         let (mut movement, mut magnitude, mut holds) = (None::<f64>, 0.0, true);
         for (name, array) in plain.iter().filter(|(name, _)| !originals.contains(name)) {
             let numbers = array.numbers();
-            let apart = find(&rounded, name).map(|b| judge::distance(&numbers, &b.numbers()));
-            let apart = apart.filter(|_| moved != Moved::default());
-            let evidence = Evidence { finite: is_finite(array), movement: apart, levels: None };
+            let apart = |from: &[(String, Array)]| {
+                Some(judge::distance(&numbers, &find(from, name)?.numbers()))
+            };
+            let moves = apart(&rounded).filter(|_| moved != Moved::default());
+            let evidence =
+                Evidence { finite: is_finite(array), movement: moves, levels: apart(&other) };
             holds &= evidence.faults().is_empty();
-            movement = movement.map_or(apart, |most| Some(apart.map_or(most, |by| most.max(by))));
+            movement = movement.map_or(moves, |most| Some(moves.map_or(most, |by| most.max(by))));
             magnitude += numbers.iter().map(|v| v.abs()).sum::<f64>();
         }
         holds &= judge::of_all(magnitude, None).is_none();

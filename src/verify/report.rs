@@ -61,7 +61,7 @@ pub struct Alternative {
     pub choice: String,
     /// How far its maps move with the rounding of inputs and weights, relative L1, the largest of all.
     pub movement: Option<f64>,
-    /// Whether they are finite, not all 0, and do not move too far.
+    /// Whether they are finite, not all 0, do not move too far, and agree at both levels.
     pub holds: bool,
 }
 

@@ -2,10 +2,12 @@
 //! squeeze-and-excitation, GLUs and recurrent cells.
 //!
 //! A gate says how much of a signal counts, not what the signal is. A rule may hold it constant where it
-//! meets one, so that all relevance goes to the signal.
+//! meets one, so that all relevance goes to the signal. Of the two branches of a SwiGLU, a rule may take the one
+//! that goes through an activation function for a gate, although it has no bounds.
 
 use std::collections::BTreeSet;
 
+use super::{Unit, layers::Layers};
 use crate::ir::{Graph, Kind, NodeRef, Value};
 
 /// What gives a gate.
@@ -34,6 +36,18 @@ const CARRIERS: [&str; 16] = [
 
 /// The values of a graph that are gates.
 pub(super) fn gates(graph: &Graph) -> BTreeSet<Value> {
+    from(graph, opens)
+}
+
+/// The values of a graph that activation functions give.
+pub(super) fn activated(graph: &Graph, layers: &Layers) -> BTreeSet<Value> {
+    from(graph, |node| {
+        Unit::ending_at(graph, node.index(), layers).is_ok_and(|u| u.kind == Kind::Activation)
+    })
+}
+
+/// The values that nodes give which open a gate, and those that carry it on.
+fn from(graph: &Graph, opens: impl Fn(NodeRef) -> bool) -> BTreeSet<Value> {
     let mut gates = BTreeSet::new();
     for node in graph.nodes().map(|node| graph.node(node)) {
         if opens(node) || carries(node, &gates) {

@@ -8,7 +8,10 @@ mod layers;
 mod patterns;
 mod unit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 pub use explained::{Explained, Start};
 pub use unit::Unit;
@@ -96,6 +99,7 @@ impl Plan {
             options,
             layers,
             gates,
+            activated: OnceCell::new(),
             parts,
             explained,
             wanted: leads_to(graph, &shown),
@@ -238,6 +242,8 @@ struct Walk<'g> {
     options: &'g Options,
     layers: Layers,
     gates: BTreeSet<Value>,
+    /// What activation functions give, once a rule asks.
+    activated: OnceCell<BTreeSet<Value>>,
     parts: BTreeMap<NodeIndex, Part>,
     explained: Explained,
     wanted: BTreeSet<Value>,
@@ -286,6 +292,10 @@ impl Walk<'_> {
                     let (rule, why) = rule_of(&unit);
                     if rule.rule().holds_gates() {
                         unit.hold_gate(graph, &self.gates);
+                    }
+                    if rule.rule().holds_activations() {
+                        let activated = || gates::activated(graph, &self.layers);
+                        unit.hold_gate(graph, self.activated.get_or_init(activated));
                     }
                     let part = self.parts.get(&unit.node).copied().unwrap_or_default();
                     let treatment = rule.treatment(unit.kind, part);

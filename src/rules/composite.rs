@@ -142,7 +142,7 @@ fn composite(matches: Vec<Match>, rest: &str) -> Result<Composite, ParseError> {
     Ok(Composite { name: String::new(), matches, rest: rest.parse()?, lenient: true })
 }
 
-/// All presets, named and meant as in zennit.
+/// All presets, named and meant as in zennit and lxt.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "epsilon-plus",
@@ -216,6 +216,16 @@ pub const PRESETS: &[Preset] = &[
             };
             composite(vec![of_kind("weighted", "zplus")?, of_kind("sum", "norm")?], "gradient")
         },
+    },
+    Preset {
+        name: "attnlrp",
+        what: "attnlrp everywhere, for transformers (Achtibat et al. 2024)",
+        build: |_| composite(Vec::new(), "attnlrp"),
+    },
+    Preset {
+        name: "cp-lrp",
+        what: "cp-lrp everywhere, for transformers (Ali et al. 2022)",
+        build: |_| composite(Vec::new(), "cp-lrp"),
     },
 ];
 

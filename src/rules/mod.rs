@@ -12,8 +12,10 @@ mod abslrp;
 mod abslrp_notebook;
 mod abslrp_official;
 mod alpha_beta;
+mod attnlrp;
 mod choice;
 mod composite;
+mod cp_lrp;
 mod deconvolution;
 mod epsilon;
 mod excitation;
@@ -49,7 +51,7 @@ macro_rules! rules {
 
 rules! {
     abslrp abslrp_notebook abslrp_official epsilon gamma alpha_beta zplus zbox wsquare flat pass norm
-    zero gradient gradient_x_input excitation guided deconvolution
+    zero attnlrp cp_lrp gradient gradient_x_input excitation guided deconvolution
 }
 
 /// A rule.
@@ -87,6 +89,12 @@ pub trait Rule: Sync {
 
     /// Whether a gate is held constant where it meets an activation that is none, which then takes all.
     fn holds_gates(&self) -> bool {
+        false
+    }
+
+    /// Whether that also goes for what an activation function gives, where it meets what none gave: of the two
+    /// branches of a SwiGLU, the one that goes through the function.
+    fn holds_activations(&self) -> bool {
         false
     }
 

@@ -1,4 +1,5 @@
-//! Networks with signed activations under `abslrp` and `abslrp-official`, against `fixtures/networks.py` in float64.
+//! Networks with signed activations in float64: under `abslrp` and `abslrp-official` against `fixtures/networks.py`,
+//! transformers under `attnlrp` and `cp-lrp` against the package lxt (`fixtures/attention.py`).
 
 use std::path::Path;
 
@@ -25,6 +26,12 @@ pub fn trials() -> Vec<Trial> {
             trials.push(trial(format!("networks::official::{model}"), move || the_release(&path)));
         }
     }
+    for path in models("attention") {
+        for rule in ["attnlrp", "cp-lrp"] {
+            let (name, path) = (format!("networks::{rule}::{}", stem(&path)), path.clone());
+            trials.push(trial(name, move || transformers_are_those_of_lxt(&path, rule)));
+        }
+    }
     trials
 }
 
@@ -33,12 +40,21 @@ fn network(path: &Path) -> String {
     stem(path).split('.').next().unwrap().to_string()
 }
 
+const TARGETS: [(&str, Target); 3] =
+    [("all", Target::All), ("argmax", Target::Argmax), ("class1", Target::Index(1))];
+
 fn the_default(path: &Path) {
-    for (case, target) in
-        [("rel.all", Target::All), ("rel.argmax", Target::Argmax), ("rel.class1", Target::Index(1))]
-    {
-        let exact = golden(&format!("networks/{}", network(path)), case);
+    for (case, target) in TARGETS {
+        let exact = golden(&format!("networks/{}", network(path)), &format!("rel.{case}"));
         check(path, &Options { target, ..Options::default() }, &exact, TOLERANCE);
+    }
+}
+
+fn transformers_are_those_of_lxt(path: &Path, rule: &str) {
+    for (case, target) in TARGETS {
+        let exact = golden(&format!("attention/{}", network(path)), &format!("{rule}.{case}"));
+        let composite = Some(rule.parse().unwrap());
+        check(path, &Options { target, composite, ..Options::default() }, &exact, TOLERANCE);
     }
 }
 
@@ -51,7 +67,8 @@ fn the_release(path: &Path) {
 }
 
 fn check(path: &Path, options: &Options, exact: &ArrayD<f64>, tolerance: f64) {
-    let feeds = feed("x", &input(&format!("networks/{}", network(path))));
+    let golden = path.with_file_name(network(path));
+    let feeds = feed("x", &input(&golden.display().to_string()));
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
         let explained = compile(path, &Options { level, ..options.clone() }, directory.path());

@@ -56,6 +56,9 @@ const RULES: &[(&str, ByHand)] = &[
         layer.share(|x, w, _| x * w, |b, _| b, |r, z, _| r / stabilised(z, 0.25))
     }),
     ("norm", |layer| layer.share(|x, w, _| x * w, |b, _| b, over_stabilised)),
+    // The same with another ε.
+    ("attnlrp", |layer| layer.share(|x, w, _| x * w, |b, _| b, |r, z, _| r / stabilised(z, 1e-9))),
+    ("cp-lrp", |layer| layer.share(|x, w, _| x * w, |b, _| b, |r, z, _| r / stabilised(z, 1e-9))),
     // What has the sign of the result counts more, by γ.
     ("gamma:gamma=0.5", |layer| {
         let more = |v: f64, y: f64| if v * y > 0.0 { 1.5 * v } else { v };

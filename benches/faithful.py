@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 SIZE, IMAGES = 32, 120
-RULES = ["abslrp", "abslrp-notebook", "gamma", "zplus"]
+RULES = ["abslrp", "abslrp-notebook", "gamma", "zplus", "epsilon", "attnlrp", "cp-lrp"]
 
 
 def canvases(images, generator):

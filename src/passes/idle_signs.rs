@@ -38,14 +38,18 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
         _ => false,
     };
     for term in &mut ratio.terms {
-        let epsilon = match term.stabiliser {
-            Stabiliser::SignOver(epsilon) | Stabiliser::Signed(epsilon) => epsilon,
+        let without_sign = match term.stabiliser {
+            Stabiliser::SignOver(epsilon) | Stabiliser::Signed(epsilon) if epsilon > 0.0 => {
+                Stabiliser::Over(epsilon)
+            }
             // The magnitudes of what is not negative add up to its sum.
-            Stabiliser::Magnitudes(epsilon) if known.kind == Kind::Sum => epsilon,
+            Stabiliser::Magnitudes(epsilon) if known.kind == Kind::Sum => {
+                Stabiliser::OwnMagnitude(epsilon)
+            }
             _ => continue,
         };
-        if epsilon > 0.0 && term.branches.iter().all(adds_up) {
-            term.stabiliser = Stabiliser::Over(epsilon);
+        if term.branches.iter().all(adds_up) {
+            term.stabiliser = without_sign;
         }
     }
     ratio
@@ -54,6 +58,7 @@ fn rewrite(mut ratio: Ratio, known: Known) -> Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::Term;
 
     #[test]
     fn a_difference_has_a_sign() {
@@ -62,5 +67,14 @@ mod tests {
         let stabiliser = |known| rewrite(Ratio::plain(1e-9), known).terms[0].stabiliser;
         assert_eq!(stabiliser(sum), Stabiliser::Over(1e-9));
         assert_eq!(stabiliser(Known { keeps_sign: false, ..sum }), Stabiliser::Signed(1e-9));
+    }
+
+    /// Of what adds up to itself, ε stays: where activations are as small, it counts.
+    #[test]
+    fn magnitudes_of_what_is_not_negative_are_its_sum() {
+        let sum = Known { kind: Kind::Sum, linear: false, ..crate::passes::tests::layer(true) };
+        let by_magnitudes = Ratio::of(Term::of(vec![Branch::PLAIN], Stabiliser::Magnitudes(1e-9)));
+        let stabiliser = rewrite(by_magnitudes, sum).terms[0].stabiliser;
+        assert_eq!(stabiliser, Stabiliser::OwnMagnitude(1e-9));
     }
 }

@@ -140,7 +140,9 @@ impl Stabiliser {
                 let negative = (-z).greater(0.0);
                 numerator / (z - epsilon).where_(negative, z + epsilon)
             }
-            Self::OwnMagnitude(epsilon) => numerator / (z.abs() + epsilon),
+            Self::OwnMagnitude(epsilon) => {
+                numerator / (if z.is_non_negative() { z } else { z.abs() } + epsilon)
+            }
             Self::Whole => numerator,
         }
     }

@@ -4,7 +4,8 @@ rules on each. Run by hand; the table in README.md is what it printed.
     cargo build --release
     python benches/faithful.py target/faithful --bin target/release/abslrp
 
-It needs torch, onnx and scikit-learn. Networks that are in the folder already are not trained again.
+It also draws docs/digits.png, by `abslrp explain`. It needs torch, onnx,
+pillow and scikit-learn. Networks that are in the folder already are not trained again.
 """
 
 import argparse
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.nn import functional as F
 
+DOCS = Path(__file__).parent.parent / "docs"
 SIZE, IMAGES = 32, 120
 RULES = ["abslrp", "abslrp-notebook", "gamma", "zplus", "epsilon", "attnlrp", "cp-lrp"]
 
@@ -141,6 +144,21 @@ def train(net, images, labels, test, epochs):
         return (net(test[0]).argmax(1) == test[1]).float().mean().item()
 
 
+def picture(binary, folder, network, image):
+    """The map of one image by several rules, side by side."""
+    pixels = ((image[0] * 0.3 + 0.15).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(pixels).save(folder / "digit.png")
+    maps = []
+    for rule in ("abslrp", "abslrp-notebook", "gamma", "gradient-x-input"):
+        maps.append(folder / f"{rule}.onnx")
+        compile = [binary, "compile", network, "-o", maps[-1], "--target", "argmax", "--rule", rule]
+        subprocess.run(compile, check=True, capture_output=True)
+    beside = [word for other in maps[1:] for word in ("--beside", other)]
+    explain = [binary, "explain", maps[0], folder / "digit.png", "--mean", "0.15", "--std", "0.3"]
+    subprocess.run([*explain, "-o", folder / "digits.png", *beside], check=True, capture_output=True)
+    (folder / "digits.png").replace(DOCS / "digits.png")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -169,6 +187,9 @@ def main():
             for method in report["methods"]:
                 gae = method["gae"]["gae"] if method["gae"] else float("nan")
                 print(f"{name:<10} {method['method']:<18} gap {method['gap']:6.3f}  GAE {gae:.3f}", flush=True)
+    if args.bin:
+        three = next(i for i, label in enumerate(test_y) if label == 3)
+        picture(args.bin, args.folder, args.folder / "mobilenet.onnx", x[three])
 
 
 if __name__ == "__main__":

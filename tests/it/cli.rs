@@ -25,6 +25,9 @@ pub fn trials() -> Vec<Trial> {
         cuda_fails_cleanly_where_there_is_none,
         bench_runs_the_plain_and_the_explained_models,
         evaluate_tells_rules_from_random_maps,
+        evaluate_masks_tokens,
+        evaluate_reads_tables,
+        evaluate_blurs_pictures,
         data_that_do_not_fit_are_refused_by_what_was_expected,
         passes_are_chosen_by_name,
         a_changed_model_fails_verification,
@@ -197,6 +200,81 @@ fn evaluate_tells_rules_from_random_maps() {
     let consistency = |name: &str| method(name)["gae"]["local_consistency"].as_f64().unwrap();
     assert!(consistency("abslrp") > consistency("random") + 0.2, "{report:#}");
     assert!(fs::read_to_string(directory.path().join("curves.svg")).unwrap().starts_with("<svg"));
+}
+
+/// What `evaluate` reports as JSON, of the default rule and random maps.
+fn evaluated(directory: &Path, args: &[&str]) -> serde_json::Value {
+    let args = [&["evaluate", "--rule", "abslrp", "--no-gae", "--json"], args].concat();
+    let output = abslrp(directory, &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn method<'r>(report: &'r serde_json::Value, name: &str) -> &'r serde_json::Value {
+    let methods = report["methods"].as_array().unwrap();
+    methods.iter().find(|m| m["method"] == name).unwrap()
+}
+
+fn curve(report: &serde_json::Value, name: &str) -> Vec<f64> {
+    let values = method(report, name)["morf"].as_array().unwrap();
+    values.iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+fn gap(report: &serde_json::Value, name: &str) -> f64 {
+    method(report, name)["gap"].as_f64().unwrap()
+}
+
+fn evaluate_masks_tokens() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::copy(fixture("verification/words.onnx"), at("words.onnx")).unwrap();
+    let texts = [[1i64, 5, 3, 5, 2, 5], [5, 3, 5, 4, 1, 5], [5, 5, 4, 5, 3, 2], [2, 5, 4, 5, 5, 1]];
+    let mut npz = ndarray_npy::NpzWriter::new(fs::File::create(at("texts.npz")).unwrap());
+    npz.add_array("ids", &ndarray::arr2(&texts)).unwrap();
+    npz.finish().unwrap();
+    let args = ["words.onnx", "texts.npz", "--by", "tokens", "--replace", "0", "--steps", "6"];
+    let report = evaluated(directory.path(), &args);
+    assert_eq!((&report["samples"], &report["regions"]), (&4.into(), &6.into()));
+    assert!(gap(&report, "abslrp") > gap(&report, "random") + 0.1, "{report:#}");
+    // Where all words are masked, nothing speaks for either class.
+    let (first, last) = (curve(&report, "abslrp")[0], curve(&report, "abslrp")[6]);
+    assert!(first > 0.6 && (last - 0.5).abs() < 1e-6, "{report:#}");
+}
+
+fn evaluate_reads_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::copy(fixture("cancer.dynamo20.onnx"), at("cancer.onnx")).unwrap();
+    let line = |label: &str, cells: Vec<String>| format!("{label},{}", cells.join(","));
+    let names = line("benign", (0..30).map(|i| format!("feature {i}")).collect());
+    let samples = input("cancer");
+    let rows = samples.outer_iter().map(|row| line("1", row.iter().map(f32::to_string).collect()));
+    let table: Vec<_> = std::iter::once(names).chain(rows).collect();
+    fs::write(at("cancer.csv"), table.join("\n")).unwrap();
+    let args = ["cancer.onnx", "cancer.csv", "--label-column", "benign", "--steps", "10"];
+    let report = evaluated(directory.path(), &args);
+    assert_eq!((&report["samples"], &report["regions"]), (&8.into(), &30.into()));
+    assert!(gap(&report, "abslrp") > gap(&report, "random") + 0.05, "{report:#}");
+}
+
+fn evaluate_blurs_pictures() {
+    let directory = with_digits();
+    let npy = |name: &str, array: &ndarray::ArrayD<f32>| {
+        let file = fs::File::create(directory.path().join(name)).unwrap();
+        ndarray_npy::WriteNpyExt::write_npy(array, file).unwrap();
+    };
+    npy("digits.npy", &input("digits"));
+    npy("plain.npy", &ndarray::ArrayD::from_elem(vec![2, 1, 8, 8], 0.7));
+    // How far a curve goes from where it starts.
+    let moves = |data: &str, replace: &str| {
+        let args = ["digits.onnx", data, "--replace", replace, "--steps", "8"];
+        let curve = curve(&evaluated(directory.path(), &args), "abslrp");
+        curve.iter().map(|v| (v - curve[0]).abs()).fold(0.0, f64::max)
+    };
+    // A plain picture is its own blur, and a digit is not.
+    assert!(moves("plain.npy", "blur") < 1e-4);
+    assert!(moves("plain.npy", "zero") > 1e-2);
+    assert!(moves("digits.npy", "blur") > 1e-3);
 }
 
 fn data_that_do_not_fit_are_refused_by_what_was_expected() {

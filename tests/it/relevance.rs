@@ -5,7 +5,7 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use crate::common::{
     Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden, input,
-    notebook, run, trial, trials,
+    notebook, run, runner, trial, trials,
 };
 
 /// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         a_target_input_asks_for_any_class,
         the_start_scales_relevance,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
+        what_is_asked_for_twice_is_one_output,
         at_the_pole_of_the_formula_nothing_is_amplified,
     ];
     trials.extend(each("relevance::dead_units", NETWORKS, dead_units_give_finite_relevance));
@@ -125,6 +126,20 @@ fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {
     let [before, after] =
         names.map(|name| run(&explained, false, &feeds, &format!("{name}_relevance")).sum());
     assert!((before - after).abs() < 1e-4 * after.abs(), "{before} and {after}");
+}
+
+fn what_is_asked_for_twice_is_one_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = fixture("digits.legacy17.onnx");
+    let relu = "/3/Relu_output_0";
+    // The input has its relevance without being asked for.
+    let relevance_of = [relu, "x", relu, "x"].map(String::from).to_vec();
+    let explained = compile(&path, &Options { relevance_of, ..notebook() }, directory.path());
+    let outputs = runner(&explained, false).run(&feed("x", &input("digits"))).unwrap();
+    let names: Vec<_> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["logits", "x_relevance", "/3/Relu_output_0_relevance"]);
+    let apart = distance(&outputs[1].1.numbers(), &golden("digits", "rel.all"));
+    assert!(apart < TOLERANCE, "{apart:.1e}");
 }
 
 fn dead_units_give_finite_relevance(name: &str) {

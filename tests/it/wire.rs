@@ -10,9 +10,9 @@ use prost::Message;
 use protobuf::Message as _;
 
 use crate::common::{
-    Addition, IR_VERSION, LEVELS, Model, ModelProto, Options, compile, distance, each_model,
-    explain, feed, fixture, golden, input, inspect, models, onnx, python_packages, run, source_of,
-    trials,
+    Addition, AttributeProto, DataType, IR_VERSION, LEVELS, Model, ModelProto, NodeProto, Options,
+    StringStringEntryProto, TensorProto, compile, distance, each_model, explain, feed, fixture,
+    golden, input, inspect, models, onnx, python_packages, run, sample, source_of, string, trials,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -23,6 +23,8 @@ pub fn trials() -> Vec<Trial> {
             the_same_input_gives_the_same_bytes,
             a_message_over_the_limit_moves_its_weights_to_a_file,
             external_data_stay_where_they_are_or_are_copied,
+            external_data_are_found_where_caches_lay_them,
+            constants_have_external_data_in_subgraphs_too,
             external_paths_do_not_leave_the_directory,
             newer_and_older_versions_are_refused_with_a_way_out,
             the_source_is_never_overwritten,
@@ -158,6 +160,107 @@ fn external_data_stay_where_they_are_or_are_copied() {
     let error = model.writer().write(&out);
     assert!(error.unwrap_err().to_string().contains("another file is where"));
     assert!(!out.exists());
+}
+
+/// Compiles the digits network at `path`, with weights in a file beside it, and compares its map.
+fn is_explained_from(path: &Path) {
+    let directory = tempfile::tempdir().unwrap();
+    let out = compile(path, &Options::default(), directory.path());
+    let r = run(&out, false, &feed("x", &input("digits")), "x_relevance");
+    assert!(distance(&r, &golden("digits", "rel.all")) < 2e-3);
+}
+
+fn external_data_are_found_where_caches_lay_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let path = external(directory.path());
+    let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
+    let locations = proto.graph.as_mut().unwrap().initializer.iter_mut();
+    let locations = locations.flat_map(|tensor| &mut tensor.external_data);
+    for entry in locations.filter(|entry| entry.key() == "location") {
+        entry.value = Some("./digits.onnx.data".into());
+    }
+    let dotted = at("dotted.onnx");
+    fs::write(&dotted, proto.encode_to_vec()).unwrap();
+    is_explained_from(&dotted);
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        for folder in ["blobs", "snapshots", "snapshots/1", "links"] {
+            fs::create_dir(at(folder)).unwrap();
+        }
+        // Model and data are links to files that are called by their contents.
+        fs::copy(&path, at("blobs/0a")).unwrap();
+        fs::copy(at("digits.onnx.data"), at("blobs/0b")).unwrap();
+        symlink("../../blobs/0a", at("snapshots/1/digits.onnx")).unwrap();
+        symlink("../../blobs/0b", at("snapshots/1/digits.onnx.data")).unwrap();
+        is_explained_from(&at("snapshots/1/digits.onnx"));
+        // The data lie where the model is, not where the link is.
+        symlink("../digits.onnx", at("links/digits.onnx")).unwrap();
+        is_explained_from(&at("links/digits.onnx"));
+    }
+}
+
+/// A `Constant` of one number, which lies in the file `w.bin` or in the node.
+fn constant(name: &str, value: f32, external: bool) -> NodeProto {
+    let bytes = value.to_le_bytes().to_vec();
+    let mut tensor =
+        TensorProto { data_type: Some(DataType::Float as i32), ..TensorProto::default() };
+    if external {
+        let location = ("location".to_string(), "w.bin".to_string());
+        // Numbers lie one behind the other in the file, in the order of their values.
+        let offset = ("offset".to_string(), (4 * (value as u32 - 1)).to_string());
+        let entries = [location, offset, ("length".to_string(), "4".to_string())];
+        tensor.data_location = Some(1);
+        tensor.external_data = entries
+            .map(|(key, value)| StringStringEntryProto { key: Some(key), value: Some(value) })
+            .into();
+    } else {
+        tensor.raw_data = Some(bytes.into());
+    }
+    let value = AttributeProto { t: Some(tensor), r#type: Some(4), ..string("value", "") };
+    NodeProto {
+        op_type: Some("Constant".into()),
+        output: vec![name.into()],
+        attribute: vec![AttributeProto { s: None, ..value }],
+        ..NodeProto::default()
+    }
+}
+
+fn constants_have_external_data_in_subgraphs_too() {
+    let [inline, outside] = [false, true].map(|external| {
+        let path = fixture("forms/if.op17.onnx");
+        let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
+        let graph = proto.graph.as_mut().unwrap();
+        let branches = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+        // What was b · b is b · 2, and the outer graph has a factor of 3 for what was chosen.
+        for branch in branches.filter_map(|a| a.g.as_mut()) {
+            for node in branch.node.iter_mut().filter(|node| node.op_type() == "Mul") {
+                node.input[1] = "two".into();
+            }
+            branch.node.insert(0, constant("two", 2.0, external));
+        }
+        graph.node.iter_mut().for_each(|node| node.output[0] = "chosen".into());
+        let product = NodeProto {
+            op_type: Some("Mul".into()),
+            input: vec!["chosen".into(), "three".into()],
+            output: vec!["y".into()],
+            ..NodeProto::default()
+        };
+        graph.node.extend([constant("three", 3.0, external), product]);
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("source.onnx");
+        fs::write(&source, proto.encode_to_vec()).unwrap();
+        let data = [1.0f32, 2.0, 3.0].map(f32::to_le_bytes).concat();
+        fs::write(directory.path().join("w.bin"), data).unwrap();
+        let options = Options { rule: "gradient".parse().unwrap(), ..Options::default() };
+        let explained = compile(&source, &options, directory.path());
+        let x = sample(&[2, 4], DataType::Float, 1).unwrap();
+        run(&explained, false, &[("x".into(), x)], "x_relevance")
+    });
+    assert!(inline.iter().all(|v| v.abs() > 0.0), "{inline}");
+    assert_eq!(inline, outside);
 }
 
 fn external_paths_do_not_leave_the_directory() {

@@ -30,10 +30,6 @@ REFERENCE = "onnxruntime-newest"
 # Explanations that a runtime does not run though it runs the source, and the fault or limit that is the
 # cause. docs/runtimes.md says more.
 KNOWN = {
-    REFERENCE: {
-        # Pads of 3 that wrap around an axis of open size, fed with 2: the explanation takes axes no shorter than pads.
-        "forms/pad_wrap_dynamic.op19.onnx": "Add",
-    },
     "openvino": {
         # Its GatherElements wants all axes but one of data and indices to be of equal size; ONNX lets indices be fewer.
         "forms/scatter_elements.op16.onnx": "GatherElements",

@@ -42,9 +42,7 @@ impl<'c> Computed<'c> {
             ["alpha", "beta"].into_iter().filter_map(factor).any(|factor| factor <= 0.0)
         };
         let written = computed || op_type == "Gemm" && turned();
-        // Until opset 21 its scales were those of groups.
-        let grouped = op_type == "GroupNormalization" && graph.opset() < 21;
-        (written && !grouped).then(|| Self { call, op_type, operands: operands.to_vec() })
+        written.then(|| Self { call, op_type, operands: operands.to_vec() })
     }
 
     /// The call as a formula, which gives its first output.
@@ -97,6 +95,14 @@ impl<'c> Computed<'c> {
                 let scale = required(1)?;
                 let scaled = own(&[x, ones(scale)]) * scale;
                 get(2).map_or(scaled, |bias| scaled + bias)
+            }
+            // Until opset 21 its parameters were those of groups.
+            "GroupNormalization" if emitter.opset() < 21 => {
+                let (scale, bias) = (required(1)?, required(2)?);
+                let groups = Attributes(&self.call.attribute).int("num_groups")?.unwrap_or(1);
+                let normalised = own(&[x, ones(scale), emitter.zeros_like(elem, scale)]);
+                let grouped = normalised.reshape(&[0, groups, -1]);
+                (grouped * scale.unsqueeze(&[1]) + bias.unsqueeze(&[1])).reshape_like(x)
             }
             _ => {
                 let (scale, bias) = (required(1)?, required(2)?);

@@ -5,7 +5,7 @@
 
 use crate::{
     ir::{Dim, Emitter, Error, Graph, NodeRef, Value},
-    onnx::{DataType, Tensor, attribute::int, schema::NodeProto},
+    onnx::{DataType, attribute::int, schema::NodeProto},
 };
 
 /// A product of one-hot rows and a matrix.
@@ -75,9 +75,6 @@ fn compared(node: NodeRef<'_>, count: i64) -> Option<Value> {
         && others.iter().all(|dim| *dim == Dim::Known(1))
         && ty.rank().is_some_and(|rank| rank >= shape.len())
         && ty.shape.as_ref()?.last() == Some(&Dim::Known(1));
-    let listed = || Tensor::new(graph.tensor(classes)?, graph.external()).ints();
-    let known = graph.facts(classes).ints();
-    let known = known.map(|ints| ints.iter().map(|n| n.known()).collect::<Option<Vec<_>>>());
-    let numbers = known.flatten().or_else(listed)?;
+    let numbers = graph.list(classes)?;
     (fits && numbers.into_iter().eq(0..count)).then_some(indices)
 }

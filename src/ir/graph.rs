@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Array, Child, Dim, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin, Registry,
-    Sign, Type, Value, array,
+    Array, Child, Dim, Emitter, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin,
+    Registry, Sign, Type, Value, array,
     node::{Node, Slots},
 };
 use crate::onnx::{
@@ -250,6 +250,19 @@ impl Graph {
                 self.node(value.node).attribute("value").and_then(|a| a.t.as_ref())
             }
             _ => None,
+        }
+    }
+
+    /// The elements of a constant of integers: read from its tensor where they are many, but no more than
+    /// are written out again.
+    pub fn list(&self, value: Value) -> Option<Vec<i64>> {
+        match self.facts(value).ints() {
+            Some(known) => known.iter().map(|n| n.known()).collect(),
+            None => {
+                let tensor = Tensor::new(self.tensor(value)?, &self.external);
+                let few = tensor.count().ok()? as i64 <= Emitter::WRITTEN_OUT;
+                if few { tensor.all_ints() } else { None }
+            }
         }
     }
 

@@ -222,6 +222,11 @@ impl<'g> NodeRef<'g> {
         self.contents(operand)?.iter().map(|d| d.known()).collect()
     }
 
+    /// The same, where a constant holds more elements than contents are followed for.
+    pub fn constant_list(self, operand: usize) -> Option<Vec<i64>> {
+        self.graph.list(self.input(operand)?)
+    }
+
     /// The value of a constant operand of one floating-point number.
     pub fn constant_float(self, operand: usize) -> Option<f64> {
         self.graph.constant(self.input(operand)?)

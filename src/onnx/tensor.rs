@@ -22,7 +22,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// The number of elements the shape declares, if it can be.
-    fn count(&self) -> Result<usize, String> {
+    pub(crate) fn count(&self) -> Result<usize, String> {
         self.proto
             .dims
             .iter()
@@ -101,7 +101,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// The values of an integer tensor, in order; nothing for types that hold no sizes or indices.
-    fn all_ints(&self) -> Option<Vec<i64>> {
+    pub(crate) fn all_ints(&self) -> Option<Vec<i64>> {
         let t = self.proto;
         let elem = DataType::try_from(t.data_type()).ok()?;
         match (elem, self.raw()) {

@@ -2,7 +2,7 @@
 
 use super::movement::{MOVEMENT, Movement};
 use crate::ir::{Call, Dim, Error, Expr, NodeRef, Operator, Type};
-use crate::onnx::attribute::int;
+use crate::onnx::DataType;
 
 pub(super) const OPERATOR: &dyn Operator =
     &Movement { name: "Compress", attributes: &["axis"], inputs: 2, infer, adjoint, ..MOVEMENT };
@@ -37,11 +37,18 @@ fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
     let along = along(call.node)?;
     let list = if along.is_some() { x } else { x.reshape(&[-1]) };
     let along = along.unwrap_or(0);
-    let identity = list.identity_along(along, s.ty().elem)?;
-    let axis = vec![int("axis", 1)];
-    let matrix = call.emitter().emit("Compress", &[Some(identity), Some(condition)], axis);
-    let matrix = matrix.assume(Type::new(s.ty().elem, vec![Dim::Unknown; 2]));
-    Ok(s.times_along(along, matrix)?.reshape_like(x))
+    if let (Some(chosen), Some(Dim::Known(size))) =
+        (call.node.constant_ints(1), list.ty().dim(along))
+    {
+        let places: Vec<_> = (0..chosen.len()).filter(|&place| chosen[place] != 0).collect();
+        if let Some(gradient) = s.put_at_known(&places, along, size) {
+            return Ok(gradient.reshape_like(x));
+        }
+    }
+    let places = call.emitter().positions(list, along)?.reshape(&[-1]);
+    let chosen = call.emitter().emit("Compress", &[Some(places), Some(condition)], vec![]);
+    let places = chosen.assume(Type::new(DataType::Int64, vec![Dim::Unknown]));
+    Ok(s.put_at(places, true, along, list.size(along))?.reshape_like(x))
 }
 
 /// The axis, if the tensor is not taken as one list.

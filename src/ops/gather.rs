@@ -4,7 +4,6 @@
 use crate::ir::{
     Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type, axis,
 };
-use crate::onnx::attribute::int;
 
 pub(super) const OPERATOR: &dyn Operator = &Gather;
 
@@ -80,17 +79,15 @@ impl Operator for Gather {
                 s.reshape(&shape)
             }
         };
-        if let (Some(&[index]), Some(Dim::Known(size))) =
-            (call.node.constant_ints(1).as_deref(), x.ty().dim(along))
+        if let (Some(places), Some(Dim::Known(size))) =
+            (call.node.constant_list(1), x.ty().dim(along))
         {
-            let at = axis(index, size as usize)?;
-            let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-            (before[along], after[along]) = (at as i64, size - at as i64 - 1);
-            return Ok(s.pad(&before, &after, 0.0));
+            let places = places.into_iter().map(|index| axis(index, size as usize));
+            let places = places.collect::<Result<Vec<_>, _>>()?;
+            if let Some(gradient) = s.put_at_known(&places, along, size) {
+                return Ok(gradient);
+            }
         }
-        let identity = x.identity_along(along, s.ty().elem)?;
-        let columns = [Some(identity), Some(indices.reshape(&[-1]))];
-        let matrix = call.emitter().emit("Gather", &columns, vec![int("axis", 1)]);
-        s.times_along(along, matrix)
+        s.put_at(indices.reshape(&[-1]), false, along, x.size(along))
     }
 }

@@ -16,5 +16,6 @@ pub(super) const OPERATOR: &dyn Operator = &Movement {
 fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
     let (x, indices) = (call.x(0)?, call.raw(1)?);
     let along = call.node.axis("axis", 0, call.node.rank(0)?)?;
-    s.scatter_add(indices, along, x)
+    let zeros = call.emitter().zeros_like(s.ty().elem, x);
+    s.scatter_add(indices, along, zeros)
 }

@@ -1,8 +1,8 @@
 //! `LRN`: x / (κ + α/n · Σ x²)ᵝ, with the sum over n neighbouring channels.
 
 use crate::{
-    ir::{Call, Detached, Dim, Error, Expr, Kind, NodeRef, Operator, Type},
-    onnx::schema::TensorProto,
+    ir::{Call, Detached, Error, Expr, Kind, NodeRef, Operator, Type},
+    onnx::attribute::{int, ints},
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Lrn;
@@ -35,28 +35,27 @@ impl Operator for Lrn {
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
         let (node, x) = (call.node, call.x(0)?);
-        let Some(Dim::Known(channels)) = x.ty().dim(1) else {
-            return Err(Error::Unknown { what: "the number of channels".into() });
-        };
         let size = node.int("size", 1)?.max(1);
         let (alpha, beta) = (node.float("alpha", 1e-4)? / size as f64, node.float("beta", 0.75)?);
-        // The window of channel c is c − ⌊(n−1)/2⌋ … c + ⌈(n−1)/2⌉.
+        // The window of channel c is c − ⌊(n−1)/2⌋ … c + ⌈(n−1)/2⌉, and the other way round in the adjoint.
         let (below, above) = ((size - 1) / 2, size / 2);
-        let near = |row: i64, column: i64| column >= row - below && column <= row + above;
-        let cells = (0..channels * channels).map(|i| near(i / channels, i % channels));
-        let cells: Vec<_> = cells.map(|near| f64::from(u8::from(near))).collect();
-        let side = channels as usize;
-        let band = TensorProto::of_floats(s.ty().elem, &[side, side], &cells);
-        let band = call.emitter().constant(band);
-        let sums = |v: Expr<'e>, band: Expr<'e>| {
-            band.matmul(v.reshape(&[0, channels, -1])).reshape_like(x)
+        let sums = |v: Expr<'e>, before: i64, after: i64| {
+            let pool = vec![
+                int("count_include_pad", 1),
+                ints("kernel_shape", &[size, 1]),
+                ints("pads", &[before, 0, after, 0]),
+            ];
+            // Channels as the height of a picture.
+            let picture = v.reshape(&[0, 0, -1]).unsqueeze(&[1]);
+            let mean = call.emitter().emit("AveragePool", &[Some(picture)], pool);
+            mean.reshape_like(x) * size as f64
         };
-        let d = sums(x * x, band) * alpha + node.float("bias", 1.0)?;
+        let d = sums(x * x, below, above) * alpha + node.float("bias", 1.0)?;
         let power = |p: f64| d.pow(call.emitter().scalar(s.ty().elem, p));
         let g = s * power(-beta);
         if call.detached() != Detached::Nothing {
             return Ok(g);
         }
-        Ok(g - x * sums(g * x / d, band.transpose(&[1, 0])) * (2.0 * alpha * beta))
+        Ok(g - x * sums(g * x / d, above, below) * (2.0 * alpha * beta))
     }
 }

@@ -44,12 +44,15 @@ impl Operator for Max {
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let y = call.y();
-        let mut winners = Vec::with_capacity(call.arity());
-        for operand in 0..call.arity() {
-            winners.push(call.x(operand)?.equals(y).cast(s.ty().elem));
-        }
-        let ties = winners.iter().copied().reduce(|a, b| a + b);
-        let share = ties.map_or(s, |ties| s / ties);
-        (share * winners[wrt]).sum_to(call.raw(wrt)?)
+        let wins = |operand: usize| Ok(call.x(operand)?.equals(y).cast(s.ty().elem));
+        let operands = (0..call.arity()).map(|operand| Ok(call.x(operand)?.value()));
+        let mut of = operands.collect::<Result<Vec<_>, Error>>()?;
+        of.push(y.value());
+        // All operands have them in common.
+        let ties = call.emitter().once("ties", of, || {
+            let first = wins(0)?;
+            (1..call.arity()).try_fold(first, |ties, operand| Ok(ties + wins(operand)?))
+        })?;
+        (s / ties * wins(wrt)?).sum_to(call.raw(wrt)?)
     }
 }

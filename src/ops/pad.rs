@@ -1,13 +1,10 @@
 //! `Pad`: with a constant, or with what lies at the ends.
 
-use crate::ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Type};
+use crate::ir::{Call, Dim, Emitter, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Pad;
 
 struct Pad;
-
-/// How often pads may wrap around an axis: each time takes nodes of its own.
-const ROUNDS: i64 = 64;
 
 const MODES: [&str; 4] = ["constant", "reflect", "edge", "wrap"];
 
@@ -95,44 +92,41 @@ fn folded<'e>(
     (before, after): (i64, i64),
     mode: &str,
 ) -> Result<Expr<'e>, Error> {
-    let (front, back) = (before.max(0), after.max(0));
-    let size = x.ty().dim(axis).and_then(Dim::known).map(|n| n + before.min(0) + after.min(0));
-    let along = Along { axis, size };
-    let mut out = along.part(s, front, if back > 0 { -back } else { i64::MAX })?;
-    let first = (front > 0).then(|| along.part(s, 0, front)).transpose()?;
-    let last = (back > 0).then(|| along.part(s, -back, i64::MAX)).transpose()?;
-    // Pads longer than the axis wrap around it several times.
-    if mode == "wrap" && size.is_some_and(|size| front.max(back) > size.saturating_mul(ROUNDS)) {
-        let what = format!("a Pad that wraps around axis {axis} more than {ROUNDS} times");
-        return Err(Error::Unsupported { what });
-    }
-    let rounds = |count: i64| {
-        let size = size.unwrap_or(count).max(1);
-        (0..count).step_by(size as usize).map(move |from| (from, (from + size).min(count)))
+    let cut = before.min(0) + after.min(0);
+    let size = x.ty().dim(axis).and_then(Dim::known).map(|n| n + cut);
+    let pads = (before.max(0), after.max(0));
+    let out = match mode {
+        "wrap" => {
+            let list = |n| s.emitter().ints(&[n]);
+            let kept = size.map_or_else(|| x.size(axis) + list(cut), list);
+            unwrapped(s, axis, pads, size, kept)?
+        }
+        _ => Along { axis, size }.mirrored(s, pads, mode == "edge")?,
     };
-    if let Some(first) = first {
-        out = match mode {
-            "edge" => along.add(out, first.sum(&[axis], true), 0, 1)?,
-            "reflect" => along.add(out, along.turned(first, front)?, 1, front + 1)?,
-            _ => rounds(front).try_fold(out, |out, (from, to)| {
-                let part = along.part(first, -to, if from > 0 { -from } else { i64::MAX })?;
-                along.add(out, part, from - to, i64::MAX)
-            })?,
-        };
-    }
-    if let Some(last) = last {
-        out = match mode {
-            "edge" => along.add(out, last.sum(&[axis], true), -1, i64::MAX)?,
-            "reflect" => along.add(out, along.turned(last, back)?, -back - 1, -1)?,
-            _ => rounds(back).try_fold(out, |out, (from, to)| {
-                along.add(out, along.part(last, from, to)?, 0, to - from)
-            })?,
-        };
-    }
     let rank = s.rank()?;
-    let (mut cut_front, mut cut_back) = (vec![0; rank], vec![0; rank]);
-    (cut_front[axis], cut_back[axis]) = ((-before).max(0), (-after).max(0));
-    Ok(out.pad(&cut_front, &cut_back, 0.0))
+    let (mut front, mut back) = (vec![0; rank], vec![0; rank]);
+    (front[axis], back[axis]) = ((-before).max(0), (-after).max(0));
+    Ok(out.pad(&front, &back, 0.0))
+}
+
+/// Every element added to the one that it repeats, which is its place modulo the size between the pads.
+fn unwrapped<'e>(
+    s: Expr<'e>,
+    axis: usize,
+    (front, back): (i64, i64),
+    size: Option<i64>,
+    kept: Expr<'e>,
+) -> Result<Expr<'e>, Error> {
+    if let Some(size) = size.filter(|&n| n > 0 && front + n + back <= Emitter::WRITTEN_OUT) {
+        let places = (-front..size + back).map(|at| at.rem_euclid(size) as usize);
+        if let Some(sums) = s.put_at_known(&places.collect::<Vec<_>>(), axis, size) {
+            return Ok(sums);
+        }
+    }
+    let emitter = s.emitter();
+    let places = emitter.positions(s, axis)?.reshape(&[-1]) - emitter.ints(&[front]);
+    let places = emitter.emit("Mod", &[Some(places), Some(kept)], vec![]);
+    s.put_at(places, false, axis, kept)
 }
 
 /// An axis, and its size between the pads where that is known.
@@ -143,6 +137,31 @@ struct Along {
 }
 
 impl Along {
+    /// What lies between pads that repeat the elements beside them, the nearest first, or the outermost.
+    fn mirrored(
+        self,
+        s: Expr<'_>,
+        (front, back): (i64, i64),
+        outermost: bool,
+    ) -> Result<Expr<'_>, Error> {
+        let mut out = self.part(s, front, if back > 0 { -back } else { i64::MAX })?;
+        if front > 0 {
+            let pad = self.part(s, 0, front)?;
+            out = match outermost {
+                true => self.add(out, pad.sum(&[self.axis], true), 0, 1)?,
+                false => self.add(out, self.turned(pad, front)?, 1, front + 1)?,
+            };
+        }
+        if back > 0 {
+            let pad = self.part(s, -back, i64::MAX)?;
+            out = match outermost {
+                true => self.add(out, pad.sum(&[self.axis], true), -1, i64::MAX)?,
+                false => self.add(out, self.turned(pad, back)?, -back - 1, -1)?,
+            };
+        }
+        Ok(out)
+    }
+
     /// The elements of `v` from one place to another, counted from the end where negative.
     fn part(self, v: Expr<'_>, from: i64, to: i64) -> Result<Expr<'_>, Error> {
         if (from, to) == (0, i64::MAX) {

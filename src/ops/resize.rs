@@ -3,7 +3,7 @@
 
 use crate::{
     ir::{Call, Dim, Error, Expr, Kind, NodeRef, Operator, Sign, Type, axis},
-    onnx::DataType,
+    onnx::{DataType, attribute::string, schema::AttributeProto},
 };
 
 pub(super) const OPERATOR: &dyn Operator = &Resize;
@@ -87,15 +87,21 @@ impl Operator for Resize {
         }
     }
 
-    /// What an interpolation makes of the identity is its matrix, whatever its mode and convention:
-    /// each axis is multiplied by that of its own.
     fn adjoint<'e>(
         &self,
         call: &Call<'_, 'e>,
         _wrt: usize,
         s: Expr<'e>,
     ) -> Result<Expr<'e>, Error> {
-        along(call, s, s, |matrix| matrix)
+        let mut out = s;
+        for along in resized(call, s)? {
+            let axis = along.axis;
+            out = match along.matrix_is_small(s) {
+                true => out.times_along(axis, along.matrix()?)?,
+                false => along.brought_back(out)?,
+            };
+        }
+        Ok(out)
     }
 
     /// Cubic interpolation takes some elements times negative numbers; what counts is how much.
@@ -103,63 +109,159 @@ impl Operator for Resize {
         if call.node.string("mode", "nearest")? != "cubic" {
             return call.magnified().forward();
         }
-        along(call, call.x(0)?.abs(), call.y(), |matrix| matrix.abs().transpose(&[1, 0]))
+        let (mut out, y) = (call.x(0)?.abs(), call.y());
+        for along in resized(call, y)? {
+            if !along.matrix_is_small(y) {
+                return Err(along.too_long("cubic"));
+            }
+            out = out.times_along(along.axis, along.matrix()?.abs().transpose(&[1, 0]))?;
+        }
+        Ok(out)
     }
 }
 
-/// `v` times a form of the matrix of each resized axis; `y` has the sizes of the result.
-fn along<'e>(
-    call: &Call<'_, 'e>,
-    v: Expr<'e>,
+/// An axis that is resized.
+struct Along<'c, 'g, 'e> {
+    call: &'c Call<'g, 'e>,
+    /// Its place among the axes that scales or sizes are stated for.
+    place: usize,
+    axis: usize,
+    /// How many times as long it becomes, where that is a constant.
+    scale: Option<f64>,
+    /// The operand, and what has the sizes of the result and its elements' type.
+    x: Expr<'e>,
     y: Expr<'e>,
-    form: impl Fn(Expr<'e>) -> Expr<'e>,
-) -> Result<Expr<'e>, Error> {
-    let (node, x) = (call.node, call.raw(0)?);
-    let crops = crops(node)?;
-    let scales = scales(node);
-    let mut out = v;
-    for (i, axis) in axes(node)?.into_iter().enumerate() {
-        let scale = scales.as_ref().and_then(|scales| scales.get(i).copied());
+}
+
+/// The axes of a call that are resized, or cropped.
+fn resized<'c, 'g, 'e>(
+    call: &'c Call<'g, 'e>,
+    y: Expr<'e>,
+) -> Result<Vec<Along<'c, 'g, 'e>>, Error> {
+    let (x, crops, scales) = (call.raw(0)?, crops(call.node)?, scales(call.node));
+    let mut resized = Vec::new();
+    for (place, axis) in axes(call.node)?.into_iter().enumerate() {
+        let scale = scales.as_ref().and_then(|scales| scales.get(place).copied());
         let same = scale.is_some_and(|scale| (scale - 1.0).abs() < f64::EPSILON)
             || scale.is_none() && x.ty().dim(axis) == y.ty().dim(axis);
         if !same || crops {
-            out = out.times_along(axis, form(matrix(call, i, axis, scale, y)?))?;
+            resized.push(Along { call, place, axis, scale, x, y });
         }
     }
-    Ok(out)
+    Ok(resized)
 }
 
-/// The operator on the identity along the `i`-th resized axis.
-fn matrix<'e>(
-    call: &Call<'_, 'e>,
-    i: usize,
-    axis: usize,
-    scale: Option<f64>,
-    s: Expr<'e>,
-) -> Result<Expr<'e>, Error> {
-    let (node, emitter, x) = (call.node, call.emitter(), call.raw(0)?);
-    let identity = x.identity_along(axis, s.ty().elem)?;
-    let one = emitter.floats(DataType::Float, &[1.0]);
-    let pair = |first, second| Expr::concat(&[first, second], 0);
-    let scales = match (scale, scales_operand(node)) {
-        (Some(scale), _) => Some(emitter.floats(DataType::Float, &[1.0, scale])),
-        (None, Some(operand)) => pair(one, call.raw(operand)?.element(i)),
-        (None, None) => None,
-    };
-    let mut attributes = node.attributes().to_vec();
-    attributes.retain(|a| {
-        !matches!(a.name(), "axes" | "scales" | "keep_aspect_ratio_policy" | "extrapolation_value")
-    });
-    let roi = match node.input(1) {
-        Some(_) if crops(node)? => {
-            let (roi, count) = (call.raw(1)?, axes(node)?.len());
-            let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
-            Expr::concat(&[zero, roi.element(i), one, roi.element(count + i)], 0)
+/// The most elements that the matrix of an axis has where the data have fewer.
+const MATRIX: i64 = 1 << 24;
+
+impl<'e> Along<'_, '_, 'e> {
+    /// Whether the matrix that interpolates along the axis is no larger than the data, or than [`MATRIX`].
+    /// Images are about as high as they are wide, so that theirs is where sizes are open; a series may be of
+    /// any length.
+    fn matrix_is_small(&self, s: Expr<'e>) -> bool {
+        let (x, y) = (self.x.ty(), s.ty());
+        let size = |ty: &Type| ty.dim(self.axis).and_then(Dim::known);
+        let Some((from, to)) = size(&x).zip(size(&y)) else {
+            return x.rank().is_some_and(|rank| rank > 3) || !self.has_neighbours();
+        };
+        let data = x.count().max(y.count()).unwrap_or(0);
+        from.saturating_mul(to) <= data.max(MATRIX)
+    }
+
+    /// Whether every element of the result lies between two neighbours, or on one, and there is a way to
+    /// add to elements by their places.
+    fn has_neighbours(&self) -> bool {
+        let node = self.call.node;
+        node.opset() >= 16
+            && matches!(node.one_of("mode", &MODES), Ok("nearest" | "linear"))
+            && matches!(node.flag("antialias", false), Ok(false))
+            && matches!(crops(node), Ok(false))
+    }
+
+    fn too_long(&self, how: &str) -> Error {
+        let what = format!(
+            "{how} interpolation along axis {}, which takes a matrix of more than {MATRIX} elements \
+             (linear or nearest, without antialiasing or cropping, from opset 16 on takes none),",
+            self.axis
+        );
+        Error::Unsupported { what }
+    }
+
+    /// What an interpolation makes of the identity is its matrix, whatever its mode and convention.
+    fn matrix(&self) -> Result<Expr<'e>, Error> {
+        let identity = self.x.identity_along(self.axis, self.y.ty().elem)?;
+        self.apply(identity, &[])
+    }
+
+    /// The adjoint without a matrix: what the operator makes of the places themselves says between which
+    /// two neighbours an element lies.
+    fn brought_back(&self, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let mode = self.call.node.string("mode", "nearest")?;
+        if !self.has_neighbours() {
+            return Err(self.too_long(mode));
         }
-        _ => None,
-    };
-    let sizes = if scales.is_none() { pair(x.size(axis), s.size(axis)) } else { None };
-    Ok(identity.resize(roi, scales, sizes, attributes))
+        let emitter = self.call.emitter();
+        let (row, size) = (emitter.positions(self.x, self.axis)?, self.x.size(self.axis));
+        let row = row.reshape(&[1, -1]);
+        let (float, whole) = (DataType::Float, DataType::Int64);
+        let places = |v: Expr<'e>| v.cast(whole).reshape(&[-1]);
+        // Float32 tells places apart up to here.
+        if self.x.ty().dim(self.axis).and_then(Dim::known).is_some_and(|n| n > 1 << 24) {
+            return Err(self.too_long(mode));
+        }
+        if mode == "nearest" {
+            let nearest = self.apply(row.cast(float), &[])?;
+            return s.put_at(places(nearest), false, self.axis, size);
+        }
+        // Interpolated between 0, 1, 0, 1, …, an element differs from its lower neighbour by its distance.
+        let lower = [string("mode", "nearest"), string("nearest_mode", "floor")];
+        let parity =
+            emitter.emit("Mod", &[Some(row), Some(emitter.ints(&[2]))], vec![]).cast(float);
+        let at = places(self.apply(row.cast(float), &lower)?);
+        let next = [at + emitter.ints(&[1]), size - emitter.ints(&[1])].map(Some);
+        let next = emitter.emit("Min", &next, vec![]);
+        let distance = (self.apply(parity, &[])? - self.apply(parity, &lower)?).abs();
+        let mut shape = vec![1; s.rank()?];
+        shape[self.axis] = -1;
+        let of_next = s * distance.cast(s.ty().elem).reshape(&shape);
+        let lower = (s - of_next).put_at(at, false, self.axis, size)?;
+        Ok(lower + of_next.put_at(next, false, self.axis, size)?)
+    }
+
+    /// The operator along this axis, on every row of a matrix.
+    fn apply(&self, rows: Expr<'e>, instead: &[AttributeProto]) -> Result<Expr<'e>, Error> {
+        let (call, node, emitter) = (self.call, self.call.node, self.call.emitter());
+        let one = emitter.floats(DataType::Float, &[1.0]);
+        let pair = |first, second| Expr::concat(&[first, second], 0);
+        let scales = match (self.scale, scales_operand(node)) {
+            (Some(scale), _) => Some(emitter.floats(DataType::Float, &[1.0, scale])),
+            (None, Some(operand)) => pair(one, call.raw(operand)?.element(self.place)),
+            (None, None) => None,
+        };
+        let mut attributes = node.attributes().to_vec();
+        attributes.retain(|a| {
+            let stated = matches!(
+                a.name(),
+                "axes" | "scales" | "keep_aspect_ratio_policy" | "extrapolation_value"
+            );
+            !stated && instead.iter().all(|other| other.name() != a.name())
+        });
+        attributes.extend_from_slice(instead);
+        let roi = match node.input(1) {
+            Some(_) if crops(node)? => {
+                let (roi, count) = (call.raw(1)?, axes(node)?.len());
+                let (zero, one) = (roi.element(0) * 0.0, roi.element(0) * 0.0 + 1.0);
+                Expr::concat(
+                    &[zero, roi.element(self.place), one, roi.element(count + self.place)],
+                    0,
+                )
+            }
+            _ => None,
+        };
+        let sizes = || pair(rows.size(0), self.y.size(self.axis));
+        let sizes = if scales.is_none() { sizes() } else { None };
+        Ok(rows.resize(roi, scales, sizes, attributes))
+    }
 }
 
 /// Whether only a region is resized.

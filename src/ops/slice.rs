@@ -1,7 +1,9 @@
 //! `Slice`.
 
 use super::movement::{MOVEMENT, Movement};
-use crate::ir::{Array, Call, Dim, Error, Evaluation, Expr, NodeRef, Operator, Type, axis};
+use crate::ir::{
+    Array, Call, Dim, Emitter, Error, Evaluation, Expr, NodeRef, Operator, Type, axis,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Movement {
     name: "Slice",
@@ -50,31 +52,79 @@ fn eval(of: &Evaluation) -> Option<Array> {
     x.along(&axes)
 }
 
-/// Zeros where elements were cut off: added at the ends where those are known and there are no
-/// steps, and by what the operator makes of the identity elsewhere.
+/// Zeros where elements were cut off, along one axis after the other.
 fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
-    let (x, rank, emitter) = (call.raw(0)?, call.node.rank(0)?, call.emitter());
-    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+    let (x, rank) = (call.raw(0)?, call.node.rank(0)?);
+    let (mut before, mut after, mut open) = (vec![0; rank], vec![0; rank], Vec::new());
     let mut out = s;
-    for (i, Cut { axis, bounds: stated, step }) in cuts(call.node)?.into_iter().enumerate() {
+    for (i, cut) in cuts(call.node)?.into_iter().enumerate() {
+        let Cut { axis, bounds: stated, step } = cut;
         if stated == Some((0, i64::MAX)) && step == 1 {
             continue;
         }
-        if let (Some((start, end)), Some(Dim::Known(size)), 1) = (stated, x.ty().dim(axis), step) {
-            let (from, to) = bounds(start, end, step, size);
+        let (Some((start, end)), Some(Dim::Known(size))) = (stated, x.ty().dim(axis)) else {
+            open.push((i, cut));
+            continue;
+        };
+        let (from, to) = bounds(start, end, step, size);
+        if step == 1 {
             (before[axis], after[axis]) = (from, size - to.max(from));
             continue;
         }
-        let element = |operand: usize, known: Option<i64>| match known {
-            Some(known) => Ok(emitter.ints(&[known])),
-            None => Ok(call.raw(operand)?.element(i)),
-        };
-        let identity = x.identity_along(axis, s.ty().elem)?;
-        let from = element(1, stated.map(|(start, _)| start))?;
-        let to = element(2, stated.map(|(_, end)| end))?;
-        out = out.times_along(axis, identity.strided(&[1], from, to, Some(&[step]))?)?;
+        let kept = Some(count(from, to, step)).filter(|kept| *kept <= Emitter::WRITTEN_OUT);
+        let places = kept.map(|kept| (0..kept).map(|i| (from + i * step) as usize));
+        let places: Option<Vec<_>> = places.map(Iterator::collect);
+        match places.and_then(|places| out.put_at_known(&places, axis, size)) {
+            Some(spread) => out = spread,
+            None => open.push((i, cut)),
+        }
     }
-    Ok(out.pad(&before, &after, 0.0))
+    out = out.pad(&before, &after, 0.0);
+    for (i, cut) in open {
+        out = restored(call, x, out, i, &cut)?;
+    }
+    Ok(out)
+}
+
+/// The adjoint along an axis of which the size or the `i`-th bounds only show at run time.
+fn restored<'e>(
+    call: &Call<'_, 'e>,
+    x: Expr<'e>,
+    s: Expr<'e>,
+    i: usize,
+    cut: &Cut,
+) -> Result<Expr<'e>, Error> {
+    let (emitter, rank, &Cut { axis, bounds: stated, step }) = (call.emitter(), s.rank()?, cut);
+    // A list that is turned around is turned back; ends lie before all that there may be.
+    if step == -1 && stated.is_some_and(|(from, to)| from == -1 && to <= i32::MIN.into()) {
+        let [from, to] = [-1, i64::MIN].map(|at| emitter.ints(&[at]));
+        return s.strided(&[axis], from, to, Some(&[-1]));
+    }
+    let element = |operand: usize, known: Option<i64>| match known {
+        Some(known) => Ok(emitter.ints(&[known])),
+        None => Ok(call.raw(operand)?.element(i)),
+    };
+    let from = element(1, stated.map(|(start, _)| start))?;
+    let to = element(2, stated.map(|(_, end)| end))?;
+    // What the operator makes of the places themselves says which were kept, and how many lie before.
+    let places = emitter.positions(x, axis)?.reshape(&[-1]);
+    if step == 1 {
+        let none = emitter.ints(&[0]);
+        let before = if stated.is_some_and(|(start, _)| start == 0) {
+            none
+        } else {
+            places.slice(0, none, from)?.unary("Shape")
+        };
+        let after = x.size(axis) - before - s.size(axis);
+        let pads = (0..2 * rank).map(|at| match at {
+            at if at == axis => before,
+            at if at == axis + rank => after,
+            _ => none,
+        });
+        return s.pad_by(Expr::listed(&pads.collect::<Vec<_>>()).unwrap_or(none), 0.0);
+    }
+    let kept = places.strided(&[0], from, to, Some(&[step]))?;
+    s.put_at(kept, true, axis, x.size(axis))
 }
 
 /// What is cut: attributes before opset 10, operands since.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 use ndarray::ArrayD;
+use prost::Message;
 
 use crate::common::{
-    Array, Canonize, DataType, Input, LEVELS, Level, Model, Options, compile, distance, each,
-    explain, fixture, models, python_packages, rules, run, runner, sample, stem, trials,
+    Array, Canonize, DataType, Input, LEVELS, Level, Model, ModelProto, Options, compile, distance,
+    each, explain, fixture, models, python_packages, rules, run, runner, sample, stem, trials,
 };
 
 /// The models that the onnx package carries: opset 9, weights filled in by `ConstantOfShape`.
@@ -34,6 +35,7 @@ pub fn trials() -> Vec<Trial> {
             canonize_none_takes_every_node_by_itself,
             the_onnx_package_carries_no_other_models,
             products_with_one_hot_rows_are_embeddings,
+            groups_of_one_channel_have_the_parameters_of_channels,
         ],
         each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
         each("invariance::exporters", LEVELS, exporters_agree),
@@ -82,6 +84,28 @@ fn products_with_one_hot_rows_are_embeddings() {
         let error = explain(&model, &Options::default()).unwrap_err().to_string();
         assert!(error.contains("reaches an input"), "{error}");
     }
+}
+
+/// Until opset 21, `GroupNormalization` had a scale for each group. Where a group is a channel, that is the same.
+fn groups_of_one_channel_have_the_parameters_of_channels() {
+    let path = fixture("forms/group_normalization_computed.op21.onnx");
+    let map = |opset| {
+        let mut proto = ModelProto::clone(Model::open(&path).unwrap().proto());
+        proto.opset_import[0].version = Some(opset);
+        let graph = proto.graph.as_mut().unwrap();
+        let mut nodes = graph.node.iter_mut();
+        let norm = nodes.find(|node| node.op_type() == "GroupNormalization").unwrap();
+        norm.attribute.iter_mut().find(|a| a.name() == "num_groups").unwrap().i = Some(4);
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("source.onnx");
+        std::fs::write(&source, proto.encode_to_vec()).unwrap();
+        let explained = compile(&source, &Options::default(), directory.path());
+        let x = sample(&[2, 4, 3], DataType::Float, 3).unwrap();
+        run(&explained, false, &[("x".into(), x)], "x_relevance")
+    };
+    let [old, new] = [18, 21].map(map);
+    let apart = distance(&old, &new);
+    assert!(apart < 1e-5, "{apart:.1e}: {old} and {new}");
 }
 
 fn exporters_agree(level: Level) {

@@ -1,6 +1,6 @@
 //! Parts of values, and products with matrices.
 
-use super::{Emitter, Expr};
+use super::{Emitter, Expr, subgraph::Along};
 use crate::{
     ir::{Dim, Error, Value},
     onnx::{
@@ -103,6 +103,17 @@ impl Expr<'_> {
         }
     }
 
+    /// Lists of integers one after the other, written out where they are known.
+    pub fn listed(parts: &[Self]) -> Option<Self> {
+        let emitter = parts.first()?.emitter;
+        let known = |part: &Self| {
+            let value = part.value();
+            emitter.graph().facts(value).ints()?.iter().map(|n| n.known()).collect()
+        };
+        let known: Option<Vec<Vec<i64>>> = parts.iter().map(known).collect();
+        known.map_or_else(|| Self::concat(parts, 0), |lists| Some(emitter.ints(&lists.concat())))
+    }
+
     /// The identity matrix of the size of an axis of this.
     pub fn identity_along(self, axis: usize, elem: DataType) -> Result<Self, Error> {
         let size = self.ty().dim(axis).and_then(Dim::known);
@@ -166,29 +177,98 @@ impl Expr<'_> {
         (indices + size).where_(negative, indices)
     }
 
-    /// Zeros like `x`, with the elements of this added at `indices` along an axis.
-    pub fn scatter_add(self, indices: Self, axis: usize, x: Self) -> Result<Self, Error> {
-        let elem = self.ty().elem;
-        if self.emitter.opset() >= 16 {
-            let inputs = [self.emitter.zeros_like(elem, x), indices, self].map(Some);
+    /// `zeros`, with the elements of this added at `indices` along an axis.
+    pub fn scatter_add(self, indices: Self, axis: usize, zeros: Self) -> Result<Self, Error> {
+        let emitter = self.emitter;
+        if emitter.opset() >= 16 {
+            let inputs = [zeros, indices, self].map(Some);
             let attributes = vec![int("axis", axis as i64), string("reduction", "add")];
-            return Ok(self.emitter.emit("ScatterElements", &inputs, attributes));
+            return Ok(emitter.emit("ScatterElements", &inputs, attributes));
         }
-        // Without a scatter that adds: every index against every place.
-        let places = self.emitter.positions(x.unsqueeze(&[axis]), axis + 1)?;
-        let hits = indices.wrapped(x.size(axis)).unsqueeze(&[axis + 1]).equals(places);
-        let hits = hits.cast(elem);
-        let sums = (hits * self.unsqueeze(&[axis + 1])).sum(&[axis], false);
-        let rank = x.rank()?;
-        let (mut after, none) = (vec![0; rank], vec![0; rank]);
+        // Without a scatter that adds, one index after the other: memory is that of the data.
+        let rank = zeros.rank()?;
+        let (mut missing, mut sums) = (vec![0; rank], zeros);
         for other in (0..rank).filter(|&other| other != axis) {
-            after[other] = match (x.ty().dim(other), indices.ty().dim(other)) {
+            // There may be fewer indices than elements along another axis.
+            missing[other] = match (zeros.ty().dim(other), indices.ty().dim(other)) {
                 (a, b) if a == b => 0,
-                (Some(Dim::Known(a)), Some(Dim::Known(b))) => a - b,
+                (Some(Dim::Known(a)), Some(Dim::Known(b))) => {
+                    sums = sums.part(other, 0, b);
+                    a - b
+                }
                 _ => return Err(Error::Unknown { what: format!("the size of axis {other}") }),
             };
         }
-        Ok(sums.pad(&none, &after, 0.0))
+        let (places, along) = (emitter.positions(zeros, axis)?, Along { axis, backwards: false });
+        let scanned = [(indices.wrapped(zeros.size(axis)), along), (self, along)];
+        let last = emitter.scan(&[sums], &scanned, &[], |sums, parts| {
+            let [index, part] = [0, 1].map(|i| parts[i].unsqueeze(&[axis]));
+            Ok(vec![sums[0] + index.equals(places).cast(part.ty().elem) * part])
+        })?;
+        let sums = last.first().map_or(sums, |&sums| sums);
+        Ok(sums.pad(&vec![0; rank], &missing, 0.0))
+    }
+
+    /// Zeros, with the parts of this along an axis added at a list of `places` on an axis of another size: the
+    /// adjoint of taking the parts there. `distinct` says that no place occurs twice.
+    pub fn put_at(
+        self,
+        places: Self,
+        distinct: bool,
+        axis: usize,
+        size: Self,
+    ) -> Result<Self, Error> {
+        let rank = self.rank()?;
+        let mut shape = vec![1; rank];
+        shape[axis] = -1;
+        let indices = places.reshape(&shape).expand_like(self);
+        let sizes: Vec<_> =
+            (0..rank).map(|at| if at == axis { size } else { self.size(at) }).collect();
+        let sizes = Self::listed(&sizes).unwrap_or(size);
+        let zeros = self.scalar(0.0).expand_to(sizes);
+        if distinct {
+            return Ok(zeros.scatter(indices, self, axis));
+        }
+        self.scatter_add(indices, axis, zeros)
+    }
+
+    /// The same for places on an axis of `size` that are known: padding where they lie side by side, and else
+    /// parts of this again, which every runtime has. `None` where that would be much larger than the data,
+    /// because some places occur far more often than others.
+    pub fn put_at_known(self, places: &[usize], axis: usize, size: i64) -> Option<Self> {
+        let rank = self.rank().ok()?;
+        let &first = places.first()?;
+        if places.iter().copied().eq(first..first + places.len()) {
+            let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+            before[axis] = first as i64;
+            after[axis] = size - before[axis] - places.len() as i64;
+            return Some(self.pad(&before, &after, 0.0));
+        }
+        let written_out = (size <= Emitter::WRITTEN_OUT).then_some(size as usize)?;
+        let mut origins = vec![Vec::new(); written_out];
+        for (from, &to) in places.iter().enumerate() {
+            origins.get_mut(to)?.push(from as i64);
+        }
+        let most = origins.iter().map(Vec::len).max()?;
+        if most * origins.len() > 4 * origins.len().max(places.len()) {
+            return None;
+        }
+        // Behind the last part are zeros, for places where nothing comes from.
+        let none = places.len() as i64;
+        let (mut parts, mut after) = (self, vec![0; rank]);
+        if origins.iter().any(|from| from.len() < most) {
+            after[axis] = 1;
+            parts = self.pad(&vec![0; rank], &after, 0.0);
+        }
+        for from in &mut origins {
+            from.resize(most, none);
+        }
+        let table = origins.concat();
+        let shape = if most == 1 { vec![written_out] } else { vec![written_out, most] };
+        let table = self.emitter.constant(TensorProto::of_ints(&shape, &table));
+        let along = vec![int("axis", axis as i64)];
+        let parts = self.emitter.emit("Gather", &[Some(parts), Some(table)], along);
+        Some(if most == 1 { parts } else { parts.sum(&[axis + 1], false) })
     }
 
     /// With the parts at lists of indices replaced by `updates`.

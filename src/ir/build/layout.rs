@@ -150,7 +150,12 @@ impl Expr<'_> {
         if ty.shape.is_some() && ty.shape == wanted.shape {
             return self;
         }
-        self.binary("Expand", other.exact_shape()).assert(wanted.shape)
+        self.expand_to(other.exact_shape()).assert(wanted.shape)
+    }
+
+    /// Broadcast to the shape that an integer list holds.
+    pub fn expand_to(self, shape: Self) -> Self {
+        self.binary("Expand", shape)
     }
 
     /// With `before` and `after` elements of `value` added to each axis.

@@ -36,6 +36,9 @@ use crate::onnx::{
 /// Element type, shape and raw data: what makes two constants equal.
 type Contents = (i32, Vec<i64>, Vec<u8>);
 
+/// What a formula is called, and what it is of.
+type Formula = (&'static str, Vec<Value>);
+
 /// How a formula is written where there are several ways that mean the same. By default, to the
 /// letter; passes choose what runtimes are quicker at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub struct Emitter {
     scope: RefCell<Arc<str>>,
     constants: RefCell<BTreeMap<Contents, Value>>,
     real: RefCell<BTreeMap<Value, Value>>,
+    shared: RefCell<BTreeMap<Formula, Value>>,
     error: RefCell<Option<Error>>,
     /// How many nodes there may be in the end.
     most: usize,
@@ -94,6 +98,7 @@ impl Emitter {
             scope: RefCell::new(Arc::from("")),
             constants: RefCell::default(),
             real: RefCell::default(),
+            shared: RefCell::default(),
             error: RefCell::default(),
         }
     }
@@ -168,6 +173,23 @@ impl Emitter {
         let cast = self.value(value).cast(elem);
         self.real.borrow_mut().insert(value, cast.value());
         cast
+    }
+
+    /// What a formula of some values gives, written once: for what the adjoints by thousands of operands
+    /// have in common.
+    pub fn once<'e>(
+        &'e self,
+        name: &'static str,
+        of: Vec<Value>,
+        formula: impl FnOnce() -> Result<Expr<'e>, Error>,
+    ) -> Result<Expr<'e>, Error> {
+        let key = (name, of);
+        if let Some(&value) = self.shared.borrow().get(&key) {
+            return Ok(self.expr(value));
+        }
+        let written = formula()?;
+        self.shared.borrow_mut().insert(key, written.value());
+        Ok(written)
     }
 
     /// A node with one output that matters.
@@ -273,7 +295,7 @@ impl Emitter {
 
     /// How many numbers are written out that a node could count. A file says of an axis what it likes,
     /// and what is added to it must not grow with that.
-    pub(super) const WRITTEN_OUT: i64 = 1 << 16;
+    pub const WRITTEN_OUT: i64 = 1 << 16;
 
     /// The numbers 0, 1, … along an axis of `like`, in a shape that broadcasts against it.
     pub fn positions<'e>(&'e self, like: Expr<'e>, axis: usize) -> Result<Expr<'e>, Error> {

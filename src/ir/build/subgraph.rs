@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contents, Emitter, Expr};
+use super::{Contents, Emitter, Expr, Formula};
 use crate::{
     ir::{Child, Error, Facts, Graph, Origin, Value},
     onnx::{
@@ -26,6 +26,7 @@ pub(super) struct Frame {
     graph: Graph,
     constants: BTreeMap<Contents, Value>,
     real: BTreeMap<Value, Value>,
+    shared: BTreeMap<Formula, Value>,
     captures: Captures,
 }
 
@@ -146,6 +147,7 @@ impl Emitter {
             graph: self.graph.replace(child),
             constants: self.constants.take(),
             real: self.real.take(),
+            shared: self.shared.take(),
             captures: self.captures.replace(captures),
         });
         let input = |facts| {
@@ -161,6 +163,7 @@ impl Emitter {
         self.graph.borrow_mut().symbols = child.symbols;
         self.constants.replace(frame.constants);
         self.real.replace(frame.real);
+        self.shared.replace(frame.shared);
         let used = self.captures.replace(frame.captures).values;
         let places: BTreeMap<_, _> =
             used.into_iter().map(|(outer, inner)| (inner, outer)).collect();

@@ -17,6 +17,9 @@ struct Taps {
     after: i64,
 }
 
+/// Up to how many places of a kernel its gradient is computed place by place.
+const MOST_PLACES: i64 = 64;
+
 impl Window {
     /// The adjoint of [`Window::conv`]: `s`, one value per window, back to the shape of `x`.
     ///
@@ -195,8 +198,48 @@ impl Window {
         Some(emitter.emit("Conv", &[Some(s), Some(kernel.named("turned"))], attributes))
     }
 
+    /// [`Window::kernel_adjoint`] as a product of matrices for each place of the kernel: of `s` with what the
+    /// windows have there. `None` where the numbers of channels are open.
+    fn kernel_by_places<'e>(
+        &self,
+        x: Expr<'e>,
+        s: Expr<'e>,
+        w: Expr<'e>,
+        group: i64,
+    ) -> Result<Option<Expr<'e>>, Error> {
+        let n = self.kernel.len();
+        let (x, _) = self.with_padding(x, 0.0);
+        let size = |axis| w.ty().dim(axis).and_then(Dim::known);
+        let (Some(features), Some(channels)) = (size(0), size(1)) else { return Ok(None) };
+        let emitter = s.emitter();
+        // [N, g·c, …] → [g, c, N, …] → [g, c, N · …]
+        let matrices = |v: Expr<'e>, each: i64| {
+            let apart = v.reshape(&[0, group, each, -1]).transpose(&[1, 2, 0, 3]);
+            apart.reshape(&[group, each, -1])
+        };
+        let s_rows = matrices(s, features / group.max(1));
+        let mut of_places = Vec::new();
+        for place in 0..self.count() {
+            let mut rest = place;
+            let mut seen = x;
+            for axis in (0..n).rev() {
+                let list = |at: i64| emitter.ints(&[at]);
+                let (at, stride) =
+                    (rest % self.kernel[axis] * self.dilations[axis], self.strides[axis]);
+                rest /= self.kernel[axis];
+                let last = (s.size(axis + 2) - list(1)) * list(stride);
+                seen = seen.strided(&[axis + 2], list(at), last + list(at + 1), Some(&[stride]))?;
+            }
+            let product = s_rows.matmul(matrices(seen, channels).transpose(&[0, 2, 1]));
+            of_places.push(product.reshape(&[features, channels, 1]));
+        }
+        let shape = [&[features, channels], self.kernel.as_slice()].concat();
+        Ok(Expr::concat(&of_places, 2).map(|all| all.reshape(&shape)))
+    }
+
     /// The adjoint of [`Window::conv`] by the kernel `w`: a convolution of `x` with `s` in which
-    /// batch and channels change places, and steps and dilations.
+    /// batch and channels change places, and steps and dilations. Where its kernel, `s`, would have a size that
+    /// is not known, which many runtimes do not take, a product for each place of `w` if those are few.
     pub fn kernel_adjoint<'e>(
         &self,
         x: Expr<'e>,
@@ -205,6 +248,13 @@ impl Window {
         group: i64,
     ) -> Result<Expr<'e>, Error> {
         let rank = self.kernel.len() + 2;
+        if s.ty().count().is_none()
+            && self.count() <= MOST_PLACES
+            && s.emitter().opset() >= 10
+            && let Some(gradient) = self.kernel_by_places(x, s, w, group)?
+        {
+            return Ok(gradient);
+        }
         let exchanged: Vec<_> = [1, 0].into_iter().chain(2..rank).collect();
         let x = if group == 1 {
             x.transpose(&exchanged)

@@ -7,7 +7,9 @@
 
 use std::{collections::BTreeMap, mem, sync::Arc};
 
-use super::{Error, computed::Computed, contrib, embeddings::Fetch, import::Import};
+use super::{
+    Error, computed::Computed, contrib, embeddings::Fetch, import::Import, quantised::Quantised,
+};
 use crate::{
     ir::{self, Emitted, Emitter, Facts, Graph, NodeIndex, Origin, Type, Value},
     onnx::{
@@ -83,6 +85,9 @@ impl Import<'_> {
             None => {
                 if let Some(fetch) = Fetch::of(&self.graph, proto, inputs) {
                     return self.formula(proto, label, |emitter| fetch.written(emitter));
+                }
+                if let Some(call) = Quantised::of(&self.graph, proto, inputs) {
+                    return self.formula(proto, label, |emitter| call.written(emitter));
                 }
                 match Computed::of(&self.graph, proto, inputs) {
                     Some(call) => self.formula(proto, label, |emitter| call.written(emitter)),
@@ -230,6 +235,7 @@ impl Import<'_> {
     /// From now on the names of a call's outputs lead to the results of its body, so that relevance
     /// crosses the body. What is known of these is known of the outputs, too.
     pub(super) fn adopt(&mut self, call: NodeIndex, results: &[Option<Value>]) {
+        self.graph.dag[call].expanded = true;
         for (value, &result) in self.graph.outputs(call).zip(results) {
             let Some(result) = result else {
                 self.graph.dag[call].outputs[value.slot as usize].active = true;

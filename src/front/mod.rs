@@ -12,6 +12,7 @@ mod error;
 mod functions;
 mod import;
 mod masks;
+mod quantised;
 #[cfg(test)]
 mod tests;
 

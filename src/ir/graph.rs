@@ -156,11 +156,11 @@ impl Graph {
     }
 
     /// The nodes that read the data of a value, once per operand: not those that ask for its shape or
-    /// type alone.
+    /// type alone, nor calls that have a body, which reads it in their place.
     pub fn readers(&self, value: Value) -> impl Iterator<Item = NodeIndex> + '_ {
         let edges = self.dag.edges_directed(value.node, Direction::Outgoing);
         let readers = edges.filter(move |edge| edge.weight().from == value.slot);
-        let readers = readers.map(|edge| edge.target());
+        let readers = readers.map(|edge| edge.target()).filter(|&node| !self.dag[node].expanded);
         readers.filter(|&node| self.outputs(node).any(|v| self.is_active(v)))
     }
 
@@ -368,7 +368,15 @@ impl Graph {
     ) -> NodeIndex {
         let (operator, children) = (self.resolve(&origin), Vec::new());
         let own = inputs.to_vec();
-        let node = Node { origin, operator, refusal: None, inputs: own, children, outputs };
+        let node = Node {
+            origin,
+            operator,
+            expanded: false,
+            refusal: None,
+            inputs: own,
+            children,
+            outputs,
+        };
         let node = self.dag.add_node(node);
         let operands = inputs.iter().enumerate().filter_map(|(to, v)| Some((to, (*v)?)));
         let captured = captured.iter().enumerate().map(|(i, &v)| (inputs.len() + i, v));

@@ -66,6 +66,8 @@ pub struct Emitted {
 pub(crate) struct Node {
     pub(crate) origin: Origin,
     pub(crate) operator: Option<&'static dyn Operator>,
+    /// Whether it is a call whose body was appended before it, which reads what it reads.
+    pub(crate) expanded: bool,
     /// Why a call has no body.
     pub(crate) refusal: Option<Box<Error>>,
     /// Declared inputs by place; edges beyond are captured by subgraphs. Operators ask for them one by

@@ -100,7 +100,8 @@ impl<'a> Tensor<'a> {
         if self.count().ok()? > 256 { None } else { self.all_ints() }
     }
 
-    /// The values of an integer tensor, in order; nothing for types that hold no sizes or indices.
+    /// The values of an integer tensor, in order; nothing for types that hold no sizes, indices or zero
+    /// points.
     pub(crate) fn all_ints(&self) -> Option<Vec<i64>> {
         let t = self.proto;
         let elem = DataType::try_from(t.data_type()).ok()?;
@@ -110,10 +111,19 @@ impl<'a> Tensor<'a> {
             (DataType::Bool | DataType::Uint8, Some(raw)) => {
                 Some(raw.iter().map(|&v| v.into()).collect())
             }
+            (DataType::Int8, Some(raw)) => Some(values(&raw, |b| i8::from_le_bytes(b).into())),
+            (DataType::Uint16, Some(raw)) => Some(values(&raw, |b| u16::from_le_bytes(b).into())),
+            (DataType::Int16, Some(raw)) => Some(values(&raw, |b| i16::from_le_bytes(b).into())),
             (DataType::Int64, None) => Some(t.int64_data.clone()),
-            (DataType::Int32 | DataType::Bool | DataType::Uint8, None) => {
-                Some(t.int32_data.iter().map(|&v| v.into()).collect())
-            }
+            (
+                DataType::Int32
+                | DataType::Bool
+                | DataType::Uint8
+                | DataType::Int8
+                | DataType::Uint16
+                | DataType::Int16,
+                None,
+            ) => Some(t.int32_data.iter().map(|&v| v.into()).collect()),
             _ => None,
         }
     }

@@ -86,6 +86,8 @@ mod p_relu;
 mod pad;
 mod places;
 mod pow;
+pub mod quantisation;
+mod quantize_linear;
 mod random;
 mod range;
 mod reciprocal;
@@ -154,7 +156,8 @@ operators! {
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
     leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool
-    mean_variance_normalization mish mod_ mul neg one_hot p_relu pad pow random range reciprocal
+    mean_variance_normalization mish mod_ mul neg one_hot p_relu pad pow quantize_linear random range
+    reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
     rms_normalization scan scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax

@@ -39,9 +39,10 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         let name = graph.name(first).to_string();
         return Err(Error::NotFloating { name, candidates: candidates() });
     }
-    // A softmax at the very end, behind which there may be names but nothing else.
+    // A softmax at the very end, behind which there may be names and roundings but nothing else.
     let mut end = first;
-    while graph.node(end.node).op_type() == "Identity" {
+    let same = ["Identity", "QuantizeLinear", "DequantizeLinear"];
+    while same.contains(&graph.node(end.node).op_type()) {
         match graph.node(end.node).input(0) {
             Some(x) => end = x,
             None => break,

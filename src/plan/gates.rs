@@ -13,9 +13,9 @@ use crate::ir::{Graph, Kind, NodeRef, Value};
 /// What gives a gate.
 const GATES: [&str; 3] = ["Softmax", "Sigmoid", "HardSigmoid"];
 
-/// What a gate remains one behind: where it is only moved, masked by a constant, negated, or scaled and
+/// What a gate remains one behind: where it is only moved, quantised, masked by a constant, negated, or scaled and
 /// shifted by constants, as in `1 − g`. The sum of two gates is none, nor is what one divides.
-const CARRIERS: [&str; 16] = [
+const CARRIERS: [&str; 18] = [
     "Reshape",
     "Flatten",
     "Transpose",
@@ -32,6 +32,8 @@ const CARRIERS: [&str; 16] = [
     "Identity",
     "Dropout",
     "Where",
+    "QuantizeLinear",
+    "DynamicQuantizeLinear",
 ];
 
 /// The values of a graph that are gates.

@@ -34,13 +34,19 @@ impl Layers {
             if linear_layer(graph, node).is_some() {
                 core.insert(node, node);
             } else if let Some(x) = scaled_or_shifted(graph, node)
-                && let Some(&layer) = core.get(&x.node)
+                && let between = rounded(graph, x)
+                && let before = between.last().copied().unwrap_or(x)
+                && let Some(&layer) = core.get(&before.node)
                 && folds(graph, layer, x, node, units)
-                && !barriers.contains(&x)
-                && graph.readers(x).count() == 1
+                && between
+                    .iter()
+                    .chain([&x])
+                    .all(|v| !barriers.contains(v) && graph.readers(*v).count() == 1)
                 && per_feature(graph, layer, node)
             {
                 core.insert(node, layer);
+                let rounds = |v: &&Value| **v != before;
+                core.extend(between.iter().chain([&x]).filter(rounds).map(|v| (v.node, layer)));
             }
         }
         Self { core, barriers, units }
@@ -69,6 +75,36 @@ pub(super) fn scaled_or_shifted(graph: &Graph, node: NodeIndex) -> Option<Value>
         &[x] => Some(x),
         _ => None,
     }
+}
+
+/// The activation that a step of a layer is a function of: a scale or shift, or a rounding between two.
+pub(super) fn before(graph: &Graph, node: NodeIndex) -> Option<Value> {
+    let rounded = || graph.node(node).input(0).filter(|_| rounds(graph, node));
+    scaled_or_shifted(graph, node).or_else(rounded)
+}
+
+/// Whether a node quantises numbers or undoes that.
+pub(super) fn rounds(graph: &Graph, node: NodeIndex) -> bool {
+    ROUNDINGS.contains(&graph.node(node).op_type())
+}
+
+/// What quantised models write between the nodes of a layer.
+const ROUNDINGS: [&str; 2] = ["DequantizeLinear", "QuantizeLinear"];
+
+/// What a value was before it was quantised and dequantised: the quantised elements, and the numbers.
+///
+/// A layer that exporters write as several nodes is quantised between them, too. To be quantised to what cannot
+/// be negative is a `ReLU`, though, which quantisers leave out then, and no part of a layer.
+fn rounded(graph: &Graph, value: Value) -> Vec<Value> {
+    let input = |value: Value, op_type| {
+        let node = graph.node(value.node);
+        node.input(0).filter(|_| node.op_type() == op_type)
+    };
+    let [undo, round] = ROUNDINGS;
+    let found = input(value, undo).and_then(|q| Some([q, input(q, round)?]));
+    let signed =
+        |[_, x]: &[Value; 2]| graph.facts(*x).non_negative || !graph.facts(value).non_negative;
+    found.filter(signed).map(Vec::from).unwrap_or_default()
 }
 
 /// The linear layer that a node is, if it is one.

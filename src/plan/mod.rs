@@ -16,7 +16,7 @@ use std::{
 pub use explained::{Explained, Start};
 pub use unit::Unit;
 
-use layers::{Layers, Units};
+use layers::{Layers, Units, rounds};
 
 use crate::{
     error::{Error, Hint, Problem},
@@ -298,7 +298,13 @@ impl Walk<'_> {
                         unit.hold_gate(graph, self.activated.get_or_init(activated));
                     }
                     let part = self.parts.get(&unit.node).copied().unwrap_or_default();
-                    let treatment = rule.treatment(unit.kind, part);
+                    // A result beyond the range that it is quantised to is explained nevertheless, as the
+                    // likeliest class often is.
+                    let last = plan.units.iter().all(|p| rounds(graph, p.unit.node));
+                    let treatment = match rule.treatment(unit.kind, part) {
+                        Treatment::Adjoint if last && rounds(graph, unit.node) => Treatment::Pass,
+                        treatment => treatment,
+                    };
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };
                         plan.unsupported.push(Problem::new(graph, node, source));

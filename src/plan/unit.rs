@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     groups::group,
-    layers::{Layers, Units, is_bias, scaled_or_shifted},
+    layers::{Layers, Units, before, is_bias},
     patterns,
 };
 use crate::ir::{
@@ -16,7 +16,7 @@ use crate::ir::{
 pub struct Unit {
     /// The node whose operator the unit is.
     pub node: NodeIndex,
-    /// The shifts and scales that fold into it, in order.
+    /// The shifts and scales that fold into it, and roundings between them, in order.
     pub tail: Vec<NodeIndex>,
     /// The nodes that are one function, if it is more than an operator.
     pub group: Option<Arc<Group>>,
@@ -35,7 +35,7 @@ impl Unit {
     pub fn ending_at(graph: &Graph, node: NodeIndex, layers: &Layers) -> Result<Self, Error> {
         if let Some(&core) = layers.core.get(&node) {
             // From the last shift or scale back to the product that they fold into.
-            let back = |&at: &NodeIndex| scaled_or_shifted(graph, at).map(|x| x.node);
+            let back = |&at: &NodeIndex| before(graph, at).map(|x| x.node);
             let tail = std::iter::successors(Some(node), back).take_while(|&at| at != core);
             let mut tail: Vec<_> = tail.collect();
             tail.reverse();
@@ -141,7 +141,7 @@ impl Unit {
         let mut x = Value { node: self.node, slot: 0 };
         for &node in &self.tail {
             let step = graph.node(node);
-            // `scaled_or_shifted` has seen that there is an operator.
+            // `before` has seen that there is an operator.
             let Some(operator) = step.operator() else { continue };
             let output = Value { node, slot: 0 };
             let step = Call::new(step, operator, None, emitter, output);

@@ -132,6 +132,8 @@ impl<'s, 'e> Crossing<'s, 'e> {
             self.unit.recipients(self.graph).into_iter().filter(wanted).collect();
         let call = self.unit.call(self.graph, self.emitter)?;
         let received: Vec<_> = results.iter().copied().flatten().collect();
+        let open = |r: &Option<Relevance<'e>>| r.map(|r| self.unsaturated(r)).transpose();
+        let results = results.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let r = results.first().copied().flatten();
         let (mut shares, mut kept) = (Vec::new(), None);
         match (treatment, r) {
@@ -164,7 +166,7 @@ impl<'s, 'e> Crossing<'s, 'e> {
                 // Where nothing flows, nothing does through an infinite activation either: 0 · ∞ = 0.
                 let infinite = |(_, v): &(usize, Value)| self.graph.facts(*v).may_be_infinite;
                 let moves = moves && !recipients.iter().any(infinite);
-                let cofactors = if moves { self.cofactors(results) } else { None };
+                let cofactors = if moves { self.cofactors(&results) } else { None };
                 let values = |r: Relevance<'e>| match treatment {
                     Treatment::PositiveAdjoint => r.value().relu(),
                     _ => r.value(),
@@ -183,6 +185,21 @@ impl<'s, 'e> Crossing<'s, 'e> {
             }
         }
         Ok(Crossed { received, shares, kept })
+    }
+
+    /// What of a relevance of the result is left where roundings within the unit let it through.
+    fn unsaturated(&self, r: Relevance<'e>) -> Result<Relevance<'e>, ir::Error> {
+        self.unit.tail.iter().rev().try_fold(r, |r, &node| {
+            let view = self.graph.node(node);
+            let output = Value { node, slot: 0 };
+            match view.operator().filter(|_| view.op_type() == "QuantizeLinear") {
+                Some(operator) => {
+                    let step = Call::new(view, operator, None, self.emitter, output);
+                    Ok(r.with(step.adjoint(0, r.per)?))
+                }
+                None => Ok(r),
+            }
+        })
     }
 
     /// What is known of the unit. Branches modify every activation, those that get nothing too.

@@ -24,6 +24,7 @@ mod forms;
 mod invariance;
 mod networks;
 mod passes;
+mod quantised;
 mod reference;
 mod refusals;
 mod relevance;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         invariance::trials,
         rulebook::trials,
         networks::trials,
+        quantised::trials,
         reference::trials,
         relevance::trials,
         rules_by_hand::trials,

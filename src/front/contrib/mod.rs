@@ -14,6 +14,18 @@ mod fused_conv;
 mod fused_gemm;
 mod fused_matmul;
 mod gelu;
+mod matmul_integer_to_float;
+mod matmul_n_bits;
+mod q_gemm;
+mod qlinear_activation;
+mod qlinear_arithmetic;
+mod qlinear_concat;
+mod qlinear_conv;
+mod qlinear_matmul;
+mod qlinear_pool;
+mod qlinear_where;
+mod quantised;
+mod quantize_linear;
 mod quick_gelu;
 mod scaler;
 mod sequence_at;
@@ -33,8 +45,10 @@ macro_rules! contrib {
 }
 
 contrib! {
-    bias_gelu fast_gelu fused_conv fused_gemm fused_matmul gelu quick_gelu scaler sequence_at
-    simplified_layer_normalization skip_layer_normalization
+    bias_gelu fast_gelu fused_conv fused_gemm fused_matmul gelu matmul_integer_to_float matmul_n_bits
+    q_gemm qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
+    qlinear_where quantize_linear quick_gelu scaler sequence_at simplified_layer_normalization
+    skip_layer_normalization
 }
 
 /// An operator that is a function of others.

@@ -2,7 +2,7 @@
 
 use super::{Emitter, Expr, subgraph::Along};
 use crate::{
-    ir::{Dim, Error, Value},
+    ir::{Dim, Error},
     onnx::{
         DataType,
         attribute::{int, ints, string},
@@ -82,13 +82,12 @@ impl Expr<'_> {
     pub fn split(self, axis: usize, count: usize) -> Vec<Self> {
         let sizes = vec![1; count];
         let along = int("axis", axis as i64);
-        let node = if self.emitter.opset() < 13 {
-            self.emitter.node("Split", &[Some(self)], vec![along, ints("split", &sizes)], count)
-        } else {
-            let operands = [Some(self), Some(self.emitter.ints(&sizes))];
-            self.emitter.node("Split", &operands, vec![along], count)
-        };
-        (0..count).map(|slot| self.emitter.expr(Value { node, slot: slot as u32 })).collect()
+        if self.emitter.opset() < 13 {
+            let attributes = vec![along, ints("split", &sizes)];
+            return self.emitter.emit_all("Split", &[Some(self)], attributes, count);
+        }
+        let operands = [Some(self), Some(self.emitter.ints(&sizes))];
+        self.emitter.emit_all("Split", &operands, vec![along], count)
     }
 
     /// One after the other along an axis.

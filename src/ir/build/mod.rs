@@ -203,6 +203,18 @@ impl Emitter {
         self.expr(Value { node, slot: 0 })
     }
 
+    /// A node with several outputs.
+    pub fn emit_all<'e>(
+        &'e self,
+        op_type: &'static str,
+        inputs: &[Option<Expr<'e>>],
+        attributes: Vec<AttributeProto>,
+        outputs: usize,
+    ) -> Vec<Expr<'e>> {
+        let node = self.node(op_type, inputs, attributes, outputs);
+        (0..outputs as u32).map(|slot| self.expr(Value { node, slot })).collect()
+    }
+
     fn node<'e>(
         &'e self,
         op_type: &'static str,

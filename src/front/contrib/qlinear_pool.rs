@@ -1,0 +1,49 @@
+//! `QLinearGlobalAveragePool`, `QLinearAveragePool` and `QLinearReduceMean`: means of a quantised operand.
+
+use super::Contrib;
+use crate::ir::{Error, axis};
+
+pub(super) const CONTRIB: Contrib = Contrib {
+    names: &[
+        ("com.microsoft", "QLinearAveragePool"),
+        ("com.microsoft", "QLinearGlobalAveragePool"),
+        ("com.microsoft", "QLinearReduceMean"),
+    ],
+    body: |call| {
+        let x = call.numbers(0, 0)?;
+        let y = if call.name == "QLinearReduceMean" {
+            let rank = x.rank()?;
+            let listed = call.attribute("axes").ints("axes")?.map(<[i64]>::to_vec);
+            let axes = listed.unwrap_or_else(|| (0..rank as i64).collect());
+            let axes = axes.into_iter().map(|at| axis(at, rank)).collect::<Result<Vec<_>, _>>()?;
+            if call.int("keepdims", 1)? == 0 {
+                return Err(Error::Unsupported {
+                    what: "QLinearReduceMean without its axes".into(),
+                });
+            }
+            x.mean(&axes)
+        } else {
+            // Channels may lie behind the places that are averaged.
+            let rank = x.rank()?;
+            let last = call.int("channels_last", 0)? != 0;
+            let forth: Vec<_> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+            let back: Vec<_> = [0].into_iter().chain(2..rank).chain([1]).collect();
+            let x = if last { x.transpose(&forth) } else { x };
+            let y = if call.name == "QLinearGlobalAveragePool" {
+                x.unary("GlobalAveragePool")
+            } else {
+                let window = call.keep(&[
+                    "auto_pad",
+                    "ceil_mode",
+                    "count_include_pad",
+                    "kernel_shape",
+                    "pads",
+                    "strides",
+                ]);
+                call.emitter.emit("AveragePool", &[Some(x)], window)
+            };
+            if last { y.transpose(&back) } else { y }
+        };
+        call.quantised(y, [3, 4], 0)
+    },
+};

@@ -111,16 +111,15 @@ impl<'m> Draft<'m> {
                 .collect(),
             cut,
             warnings: graph.warnings.clone(),
-            ill_conditioned: plan.ill_conditioned(&graph).map(|planned| IllConditioned {
-                node: graph.label(planned.unit.node).into(),
-                operator: graph.node(planned.unit.node).operator_name(),
+            ill_conditioned: plan.ill_conditioned(&graph).map(|(at, planned)| IllConditioned {
+                node: at.label(planned.unit.node).into(),
+                operator: at.node(planned.unit.node).operator_name(),
                 rule: planned.rule.to_string(),
                 inputs: planned
-                    .unit
-                    .recipients(&graph)
+                    .recipients(at)
                     .iter()
-                    .filter(|(_, v)| plan.inputs.contains(v))
-                    .map(|(_, v)| graph.name(*v).into())
+                    .filter(|v| std::ptr::eq(at, &graph) && plan.inputs.contains(v))
+                    .map(|v| at.name(*v).into())
                     .collect(),
             }),
             units: plan.units.len(),
@@ -158,7 +157,16 @@ pub(crate) fn emit<T>(
     let passes = passes::selected(options)?;
     let rewrites = passes::rule_rewrites(&passes);
     let emitter = Emitter::with(graph, passes::lowering(&passes));
-    let sweep = Sweep { graph, plan, options, rewrites: &rewrites, emitter: &emitter };
+    let sweep = Sweep {
+        graph,
+        plan,
+        units: &plan.units,
+        receives: &plan.receives,
+        options,
+        around: "",
+        rewrites: &rewrites,
+        emitter: &emitter,
+    };
     let (what, values) = formulas(&sweep)?;
     let (emitted, values) = passes::rewritten(&passes, emitter.finish(), values);
     Ok((what, emitted, values))

@@ -120,7 +120,7 @@ pub fn inspect(model: &Model, options: &Options) -> Result<Inspection, Error> {
 
 impl InspectedUnit {
     fn new(draft: &Draft<'_>, planned: &Planned) -> Self {
-        let (graph, Planned { unit, treatment, rule, why }) = (&draft.graph, planned);
+        let (graph, Planned { unit, treatment, rule, why, .. }) = (&draft.graph, planned);
         let operators = unit.members().map(|node| graph.node(node).operator_name());
         Self {
             node: graph.label(unit.node).into(),

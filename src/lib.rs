@@ -20,11 +20,12 @@
 //!    has to know of them.
 //! 3. **Plan** (`plan`, [`rules`]). Backwards from the explained tensor, nodes are grouped into
 //!    *units* — what a framework calls a layer, whichever nodes an exporter made of it — and the rule, or
-//!    that of a composite, says what becomes of relevance at each *kind* of unit. Nothing has been
-//!    emitted yet.
+//!    that of a composite, says what becomes of relevance at each *kind* of unit. The subgraphs of a unit
+//!    have plans of their own. Nothing has been emitted yet.
 //! 4. **Sweep** (`sweep`). One reverse walk. A rule is data: branches of modified inputs and
 //!    parameters, a stabiliser. The sweep asks the unit's operator for `forward` and `adjoint` of each
-//!    branch. An operator knows no rule and a rule knows no operator.
+//!    branch. An operator knows no rule and a rule knows no operator. Subgraphs run once more, and then
+//!    backwards (`sweep/within.rs`).
 //! 5. **Passes** (`passes`). A level is a list of named passes; each rewrites a rule before it is
 //!    emitted, chooses how formulas are written, or rewrites the graph after. `-O0` is the formula to
 //!    the letter.
@@ -112,7 +113,7 @@ pub fn print(model: &onnx::Model) -> String {
 
 /// The names of the operators that are known, with the operator set since which each is.
 pub fn operators() -> BTreeMap<&'static str, i64> {
-    ops::REGISTRY.table()
+    ops::REGISTRY.table().into_iter().chain(front::contrib::standard()).collect()
 }
 
 /// The names of the operators that are known in other domains than `ai.onnx`.

@@ -139,6 +139,7 @@ impl Import<'_> {
         let nothing = self.graph.beside(None);
         let first = self.graph.nodes().len();
         let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
+        emitter.enter(label);
         let results = write(&emitter);
         self.graph = emitter.finish();
         let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);

@@ -366,23 +366,25 @@ impl<'m> Import<'m> {
                 });
                 let captured = captured.collect();
                 let step = (index, at_node, at);
-                let graph = Arc::new(self.child(node, step, source, captured)?);
-                let child = Child { attribute: attribute.name().into(), graph };
+                let (graph, first) = self.child(node, step, source, captured)?;
+                let (graph, first) = (graph.into(), first.map(Arc::new));
+                let child = Child { attribute: attribute.name().into(), graph, first };
                 self.graph.dag[node].children.push(child);
             }
         }
         Ok(())
     }
 
-    /// A subgraph, with what is true whenever it runs. What comes back as an input may differ from
-    /// what the first run was given: it is read again on what is true of both, until that holds.
+    /// A subgraph, with what is true whenever it runs, and with what is true of the first run if that is more.
+    /// What comes back as an input may differ from what the first run was given: it is read again on what is
+    /// true of both, until that holds.
     fn child(
         &mut self,
         node: NodeIndex,
         step: Step,
         source: &'m GraphProto,
         captured: Vec<(&'m str, usize, Facts)>,
-    ) -> Result<Graph, Error> {
+    ) -> Result<(Graph, Option<Graph>), Error> {
         if self.depth == DEPTH {
             return Err(Error::Depth {
                 node: format!("{}{}", self.scope, self.graph.label(node)),
@@ -395,7 +397,7 @@ impl<'m> Import<'m> {
         let active = self.graph.reads(node).any(|v| self.graph.is_active(v));
         inputs.resize(source.input.len(), Facts::unknown(active));
         let mut around = Around { inputs, captured };
-        let mut rounds = 0;
+        let (mut rounds, mut first) = (0, None);
         loop {
             // When it takes too long to find out, nothing is known of what is carried.
             let widened = rounds == ROUNDS || self.budget == 0;
@@ -415,8 +417,9 @@ impl<'m> Import<'m> {
                 }
             }
             if widened || inputs == around.inputs {
-                return Ok(child);
+                return Ok((child, first));
             }
+            first.get_or_insert(child);
             (around.inputs, rounds) = (inputs, rounds + 1);
         }
     }

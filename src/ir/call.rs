@@ -116,6 +116,12 @@ impl<'g, 'e> Call<'g, 'e> {
         }
     }
 
+    /// What the subgraphs of the node capture, in order.
+    pub fn captured(&self) -> Vec<Expr<'e>> {
+        let values = self.node.graph().captured(self.node.index());
+        values.into_iter().map(|v| self.emitter.value(v)).collect()
+    }
+
     /// The result, that of the source unless it is [`recomputed`](Self::recomputed), in the precision of
     /// relevance.
     pub fn y(&self) -> Expr<'e> {

@@ -59,6 +59,16 @@ pub enum Error {
         /// The operator set that has it.
         since: i64,
     },
+    /// What is wrong with a node of a subgraph.
+    #[error("at '{}' ({}) within it: {source}", Shown(node), Shown(operator))]
+    Within {
+        /// The node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
     /// A form of the operator that has no rule.
     #[error("{} cannot be explained", Said(what))]
     Unsupported {
@@ -75,6 +85,11 @@ impl Error {
 
     /// Whether the model is wrong, and not merely more than is known or can be written.
     pub fn is_invalid(&self) -> bool {
-        matches!(self, Self::Attribute { .. } | Self::Operand { .. } | Self::Shapes { .. })
+        match self {
+            Self::Within { source, .. } => source.is_invalid(),
+            _ => {
+                matches!(self, Self::Attribute { .. } | Self::Operand { .. } | Self::Shapes { .. })
+            }
+        }
     }
 }

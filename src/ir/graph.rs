@@ -236,6 +236,7 @@ impl Graph {
         match (self.proto(node), &self.dag[node].origin) {
             (Some(proto), _) if !proto.name().is_empty() => proto.name(),
             (_, Origin::Body(emitted)) => &emitted.scope,
+            (_, Origin::New(emitted)) => &emitted.op_type,
             _ => self.dag[node].outputs.first().map_or("", |facts| facts.name.as_str()),
         }
     }

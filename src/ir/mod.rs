@@ -27,11 +27,12 @@ mod node;
 mod node_ref;
 mod operator;
 mod rebuild;
+mod runs;
 mod types;
 
 pub use array::Array;
 pub use attributes::Attributes;
-pub use build::{Emitter, Expr, Lowering};
+pub use build::{Emitter, Expr, Lowering, subgraph::Along};
 pub use call::{Call, Group};
 pub use error::Error;
 pub use evaluate::{Evaluation, Evaluator};
@@ -42,6 +43,7 @@ pub use node::{Child, Emitted, Facts, Feeds, Origin, Value};
 pub use node_ref::{NodeRef, axis};
 pub use operator::{Detached, Euler, Kind, Operator, Registry, Role, Sign};
 pub use rebuild::Verdict;
+pub use runs::{Past, Runs, Scanned, Stacked, State, Steps};
 pub use types::{Dim, Type, broadcast};
 
 pub use petgraph::graph::NodeIndex;

@@ -85,6 +85,9 @@ pub struct Child {
     /// The subgraph. It is closed: what it reads from outside are inputs of its node, each of which
     /// stands in it as [`Origin::Captured`].
     pub graph: Arc<Graph>,
+    /// What is true of it in the first run alone, where that is more than in all: what starts as a constant is
+    /// one there.
+    pub first: Option<Arc<Graph>>,
 }
 
 /// What the subgraphs of a node are called with.

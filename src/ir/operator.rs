@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Affine, Array, Call, Constants, Error, Evaluation, Expr, Feeds, Linear, NodeRef, Type, Value,
+    Affine, Array, Call, Constants, Error, Evaluation, Expr, Feeds, Linear, NodeRef, Past, Runs,
+    Type, Value,
 };
 
 /// What kind of operation a node is, which is all that a rule asks.
@@ -37,6 +38,8 @@ pub enum Kind {
     Resampling,
     /// Parts of a constant, fetched by integer activations.
     Embedding,
+    /// Subgraphs that run: relevance crosses the units within.
+    Subgraphs,
     /// Nothing flows: the output does not change with small changes of the operands.
     Stop,
 }
@@ -58,6 +61,7 @@ impl Kind {
             Self::Movement => "movement",
             Self::Resampling => "resampling",
             Self::Embedding => "embedding",
+            Self::Subgraphs => "subgraphs",
             Self::Stop => "stop",
         }
     }
@@ -160,6 +164,17 @@ pub trait Operator: Sync {
     /// What its subgraphs are called with, for an operator that has some.
     fn feeds(&self, _node: NodeRef) -> Result<Feeds, Error> {
         Ok(Feeds::default())
+    }
+
+    /// How its subgraphs run, for an operator that has some.
+    fn runs(&self, _node: NodeRef) -> Result<Option<Runs>, Error> {
+        Ok(None)
+    }
+
+    /// What the inputs of a subgraph that runs again and again were in each run, in order: computed anew, since
+    /// the node itself forgets them.
+    fn history<'e>(&self, call: &Call<'_, 'e>) -> Result<Vec<Past<'e>>, Error> {
+        Err(Error::Unsupported { what: format!("a subgraph of {}", call.node.op_type()) })
     }
 
     /// The types of its outputs, as far as those of the operands tell; also the place where a

@@ -237,6 +237,11 @@ impl TensorProto {
         Self::of(DataType::Int64, dims, values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
 
+    /// A truth value.
+    pub fn of_bool(value: bool) -> Self {
+        Self::of(DataType::Bool, &[], vec![value.into()])
+    }
+
     /// A tensor of floating-point numbers, rounded to `elem`, which is one of the four types that
     /// ONNX computes with; others become float32.
     pub fn of_floats(elem: DataType, dims: &[usize], values: &[f64]) -> Self {

@@ -1,7 +1,7 @@
-//! `If` with a condition that the input decides, which relevance does not cross. Where the condition is
-//! known, the branch that is taken stands for it.
+//! `If`: one of two subgraphs. Where the condition is known, the nodes of the branch that is taken stand for
+//! it.
 
-use crate::ir::{Error, Kind, NodeRef, Operator, Type};
+use crate::ir::{Error, Kind, NodeRef, Operator, Runs, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &If;
 
@@ -27,7 +27,22 @@ impl Operator for If {
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Err(Error::Unsupported { what: "an If whose branch is chosen at run time".into() })
+        Ok(Kind::Subgraphs)
+    }
+
+    fn has_several_outputs(&self) -> bool {
+        true
+    }
+
+    fn runs(&self, node: NodeRef) -> Result<Option<Runs>, Error> {
+        let place = |name: &str| {
+            let children = node.graph().children(node.index());
+            children
+                .iter()
+                .position(|child| child.attribute == name)
+                .ok_or_else(|| Error::Attribute { name: name.into(), what: "is missing".into() })
+        };
+        Ok(Some(Runs::Either(place("then_branch")?, place("else_branch")?)))
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

@@ -1,7 +1,10 @@
 //! `Scan`: a subgraph that runs for each of the parts of some operands, on the state it left and on that
-//! part. Relevance does not cross it yet.
+//! part.
 
-use crate::ir::{Dim, Error, Facts, Feeds, Kind, NodeRef, Operator, Type, axis};
+use crate::ir::{
+    Along, Call, Dim, Error, Expr, Facts, Feeds, Kind, NodeRef, Operator, Past, Runs, Scanned,
+    Stacked, State, Steps, Type, axis,
+};
 
 pub(super) const OPERATOR: &dyn Operator = &Scan;
 
@@ -25,10 +28,6 @@ impl Operator for Scan {
 
     fn arity(&self) -> usize {
         usize::MAX
-    }
-
-    fn is_explained(&self) -> bool {
-        false
     }
 
     fn feeds(&self, node: NodeRef) -> Result<Feeds, Error> {
@@ -69,8 +68,74 @@ impl Operator for Scan {
     }
 
     fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Err(Error::Unsupported { what: "a Scan".into() })
+        Ok(Kind::Subgraphs)
     }
+
+    fn has_several_outputs(&self) -> bool {
+        true
+    }
+
+    fn runs(&self, node: NodeRef) -> Result<Option<Runs>, Error> {
+        steps(node).map(Runs::Repeated).map(Some)
+    }
+
+    fn history<'e>(&self, call: &Call<'_, 'e>) -> Result<Vec<Past<'e>>, Error> {
+        let (node, body) = (call.node, call.node.child("body")?);
+        let Steps { states, scanned, .. } = steps(node)?;
+        let operand = |i| call.raw(i);
+        let starts = states.iter().map(|s| operand(s.operand)).collect::<Result<Vec<_>, _>>()?;
+        let scanned = scanned.iter().map(|s| Ok((operand(s.operand)?, s.along)));
+        let scanned = scanned.collect::<Result<Vec<_>, Error>>()?;
+        let stacked = vec![Along::FIRST; states.len()];
+        let emitter = call.emitter();
+        let results = emitter.scan(&starts, &scanned, &stacked, |states, parts| {
+            let inputs = [states, parts].concat();
+            let next = body.graph_outputs().take(states.len());
+            emitter.within(body, &inputs, &call.captured(), || {
+                Ok(next.map(|v| emitter.value(v)).chain(states.iter().copied()).collect())
+            })
+        })?;
+        let before = results.into_iter().skip(states.len());
+        let before = before.map(|parts: Expr<'e>| Past::Parts(parts, Along::FIRST));
+        Ok(before.chain(scanned.into_iter().map(|(x, along)| Past::Parts(x, along))).collect())
+    }
+}
+
+/// What goes into the body and comes out of it.
+fn steps(node: NodeRef) -> Result<Steps, Error> {
+    let first = states(node)?;
+    let backwards = |name: &str, i: usize| {
+        let direction = node.ints(name)?.and_then(|list| list.get(i)).copied().unwrap_or(0);
+        match direction {
+            0 | 1 => Ok(direction == 1),
+            _ => {
+                let what = format!("has {direction}, neither 0 nor 1");
+                Err(Error::Attribute { name: name.into(), what })
+            }
+        }
+    };
+    let scanned = (first..node.inputs().len()).enumerate().map(|(i, operand)| {
+        let unknown = || Error::Unknown { what: format!("the rank of operand {operand}") };
+        let axis = scanned_axis(node, i)?.ok_or_else(unknown)?;
+        let backwards = backwards("scan_input_directions", i)?;
+        Ok(Scanned { operand, input: operand, along: Along { axis, backwards } })
+    });
+    let axes = node.ints("scan_output_axes")?.unwrap_or_default();
+    let outputs = node.child("body")?.output_types();
+    let stacked = outputs.iter().enumerate().skip(first).map(|(output, ty)| {
+        let rank =
+            ty.rank().ok_or_else(|| Error::Unknown { what: "the rank of a result".into() })?;
+        let i = output - first;
+        let axis = axis(axes.get(i).copied().unwrap_or(0), rank + 1)?;
+        let backwards = backwards("scan_output_directions", i)?;
+        Ok(Stacked { output, result: output, along: Along { axis, backwards } })
+    });
+    Ok(Steps {
+        may_be_none: false,
+        states: (0..first).map(|i| State { operand: i, input: i, output: i, result: i }).collect(),
+        scanned: scanned.collect::<Result<_, Error>>()?,
+        stacked: stacked.collect::<Result<_, Error>>()?,
+    })
 }
 
 /// The number of operands that are states; those behind them are scanned.

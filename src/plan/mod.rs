@@ -4,6 +4,7 @@ mod architecture;
 mod explained;
 mod gates;
 mod groups;
+mod inner;
 mod layers;
 mod patterns;
 mod unit;
@@ -14,13 +15,14 @@ use std::{
 };
 
 pub use explained::{Explained, Start};
+pub use inner::{Body, Inner, places};
 pub use unit::Unit;
 
 use layers::{Layers, Units, rounds};
 
 use crate::{
     error::{Error, Hint, Problem},
-    ir::{self, Graph, Kind, NodeIndex, Value},
+    ir::{self, Graph, Kind, NodeIndex, Origin, Value},
     onnx::shown::Shown,
     options::{Canonize, OnUnsupported, Options},
     rules::{Choice, Match, Part, Place, Stabiliser, Term, Treatment},
@@ -36,6 +38,38 @@ pub struct Planned {
     pub rule: Choice,
     /// The match that chose the rule, if one did.
     pub why: Option<String>,
+    /// What is crossed within, if it is a node with subgraphs.
+    pub inner: Option<Inner>,
+}
+
+/// What one walk found.
+struct Walked {
+    units: Vec<Planned>,
+    receives: BTreeSet<Value>,
+    unsupported: Vec<Problem>,
+    stops: Vec<NodeIndex>,
+}
+
+impl Planned {
+    /// The values that relevance can flow to; of subgraphs, what they capture too.
+    pub fn recipients(&self, graph: &Graph) -> Vec<Value> {
+        match &self.inner {
+            Some(inner) => inner.recipients.iter().copied().collect(),
+            None => self.unit.recipients(graph).into_iter().map(|(_, v)| v).collect(),
+        }
+    }
+}
+
+/// Units of a graph and all that lie within, each with its graph.
+fn all<'p>(graph: &'p Graph, units: &'p [Planned]) -> Vec<(&'p Graph, &'p Planned)> {
+    let mut found = Vec::new();
+    for planned in units {
+        found.push((graph, planned));
+        for body in planned.inner.iter().flat_map(|inner| &inner.bodies) {
+            found.extend(all(&body.graph, &body.units));
+        }
+    }
+    found
 }
 
 /// What will be emitted.
@@ -81,72 +115,62 @@ impl Plan {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut barriers: BTreeSet<_> = graph.graph_outputs().collect();
-        barriers.insert(explained.value);
         let kind = match options.canonize {
             Canonize::None => Units::Nodes,
             Canonize::Units if options.rule.rule().folds(&options.rule.options()) => Units::Whole,
             Canonize::Units => Units::Unfolded,
         };
-        let layers = Layers::new(graph, barriers, kind);
-        let gates = gates::gates(graph);
-        let parts = match options.rule.rule().asks_parts() {
-            true => architecture::parts(graph, &layers),
-            false => BTreeMap::new(),
-        };
-        let walk = Walk {
-            graph,
-            options,
-            layers,
-            gates,
-            activated: OnceCell::new(),
-            parts,
-            explained,
-            wanted: leads_to(graph, &shown),
-            shown,
-        };
+        let mut walk = Walk::new(graph, &[explained.value], &shown, kind);
+        if options.rule.rule().asks_parts() {
+            walk.parts = architecture::parts(graph, &walk.layers);
+        }
+        let planner = Planner { walk, options, explained, shown };
         let Some(composite) = &options.composite else {
-            return walk.plan(|_| (options.rule.clone(), None), &options.rule);
+            return planner.plan(&|_, _| (options.rule.clone(), None), &options.rule);
         };
         // What comes first or last shows when everything that relevance can cross is known.
         let everything: Choice = Choice::everywhere();
-        let whole = walk.plan(|_| (everything.clone(), None), &everything)?;
+        let whole = planner.plan(&|_, _| (everything.clone(), None), &everything)?;
         let weighted = |planned: &&Planned| planned.unit.kind == Kind::Weighted;
         let layers: Vec<_> = whole.units.iter().rev().filter(weighted).collect();
-        let operator = |unit: &Unit| graph.node(unit.node).op_type().to_string();
+        let operator = |graph: &Graph, unit: &Unit| graph.node(unit.node).op_type().to_string();
         let depths: BTreeMap<_, _> =
             layers.iter().enumerate().map(|(depth, layer)| (layer.unit.node, depth)).collect();
         // The first layer of the operators of each match.
         let firsts = composite.matches.iter().map(|rule| {
             let of_operators = |layer: &&&Planned| {
-                rule.operators.is_empty() || rule.operators.contains(&operator(&layer.unit))
+                rule.operators.is_empty() || rule.operators.contains(&operator(graph, &layer.unit))
             };
             layers.iter().find(of_operators).map(|layer| layer.unit.node)
         });
         let firsts: Vec<_> = firsts.collect();
-        let find = |unit: &Unit| {
+        let find = |at: &Graph, unit: &Unit| {
+            // Layers are counted in the graph itself: one in a subgraph may run any number of times.
+            let counted = Some(unit.node).filter(|_| std::ptr::eq(at, graph));
+            let depth = counted.and_then(|node| depths.get(&node));
             let place = Place {
-                operator: &operator(unit),
-                name: graph.label(unit.node),
+                operator: &operator(at, unit),
+                name: at.label(unit.node),
                 kind: unit.kind,
-                depth: depths.get(&unit.node).map(|&depth| (depth, layers.len())),
+                depth: depth.map(|&depth| (depth, layers.len())),
             };
             let holds = |(rule, first): &(&Match, &Option<NodeIndex>)| {
-                rule.holds(&place, **first == Some(unit.node))
+                rule.holds(&place, counted.is_some() && **first == counted)
             };
             composite.matches.iter().zip(&firsts).find(holds).map(|(rule, _)| rule)
         };
         for rule in composite.matches.iter().filter(|_| !composite.lenient) {
-            if !whole.units.iter().any(|p| find(&p.unit) == Some(rule)) {
+            let mut units = all(graph, &whole.units).into_iter();
+            if !units.any(|(at, p)| find(at, &p.unit) == Some(rule)) {
                 let near = layers.iter().take(8).map(|l| {
-                    format!("{} '{}'", operator(&l.unit), Shown(graph.label(l.unit.node)))
+                    format!("{} '{}'", operator(graph, &l.unit), Shown(graph.label(l.unit.node)))
                 });
                 let near = near.collect::<Vec<_>>().join(", ");
                 return Err(Error::NoMatch { what: rule.text(), near });
             }
         }
-        walk.plan(
-            |unit| match find(unit) {
+        planner.plan(
+            &|at, unit| match find(at, unit) {
                 Some(rule) => (rule.rule.clone(), Some(rule.text())),
                 None => (composite.rest.clone(), None),
             },
@@ -155,8 +179,8 @@ impl Plan {
     }
 
     /// Whether relevance is linear in where it starts.
-    pub fn is_linear(&self) -> bool {
-        self.units.iter().all(|planned| match &planned.treatment {
+    pub fn is_linear(&self, graph: &Graph) -> bool {
+        all(graph, &self.units).into_iter().all(|(_, planned)| match &planned.treatment {
             Treatment::Ratio(ratio) => !ratio.normalised,
             Treatment::PositiveAdjoint | Treatment::PositivePass => false,
             _ => true,
@@ -165,8 +189,8 @@ impl Plan {
 
     /// The first unit, from the explained value, at which the rule divides by a sum of activations that may
     /// be of either sign: it can vanish where they do not, and relevance is then rounding.
-    pub fn ill_conditioned(&self, graph: &Graph) -> Option<&Planned> {
-        let divides_by_sum = |Planned { unit, treatment, .. }: &&Planned| {
+    pub fn ill_conditioned<'p>(&'p self, graph: &'p Graph) -> Option<(&'p Graph, &'p Planned)> {
+        let divides_by_sum = |(graph, Planned { unit, treatment, .. }): &(&Graph, &Planned)| {
             let Treatment::Ratio(ratio) = treatment else { return false };
             let over = |term: &Term| matches!(term.stabiliser, Stabiliser::SignOver(_));
             let adds_up = match unit.kind {
@@ -176,11 +200,10 @@ impl Plan {
             };
             adds_up && ratio.terms.iter().any(over)
         };
-        let signed = |planned: &&Planned| {
-            let recipients = planned.unit.recipients(graph);
-            recipients.into_iter().any(|(_, v)| !graph.facts(v).non_negative)
+        let signed = |(graph, planned): &(&Graph, &Planned)| {
+            planned.recipients(graph).iter().any(|&v| !graph.facts(v).non_negative)
         };
-        self.units.iter().filter(divides_by_sum).find(signed)
+        all(graph, &self.units).into_iter().filter(divides_by_sum).find(signed)
     }
 
     /// The plan as text, a unit a line.
@@ -236,45 +259,80 @@ impl std::ops::Deref for Accepted {
     }
 }
 
-/// One reverse walk over a graph.
+/// The rule of a unit of a graph, and why.
+type RuleOf<'r> = dyn Fn(&Graph, &Unit) -> (Choice, Option<String>) + 'r;
+
+/// What a plan is made from.
+struct Planner<'g> {
+    walk: Walk<'g>,
+    options: &'g Options,
+    explained: Explained,
+    shown: Vec<Value>,
+}
+
+impl Planner<'_> {
+    /// The plan in which `rule_of` says the rule of each unit, and why; `rule` is that of the whole.
+    fn plan(&self, rule_of: &RuleOf, rule: &Choice) -> Result<Plan, Error> {
+        let graph = self.walk.graph;
+        let from = BTreeSet::from([self.explained.value]);
+        let Walked { units, receives, unsupported, stops } = self.walk.back(from, rule_of);
+        for &value in &self.shown {
+            if !receives.contains(&value) {
+                return Err(Error::NoRelevance { name: graph.name(value).to_string() });
+            }
+        }
+        Ok(Plan {
+            explained: self.explained.clone(),
+            units,
+            times_input: rule.rule().times_input(),
+            start: Start::new(self.options, rule.rule().start()),
+            inputs: graph.graph_inputs().filter(|v| receives.contains(v)).collect(),
+            shown: self.shown.clone(),
+            receives,
+            unsupported,
+            stops,
+        })
+    }
+}
+
+/// Reverse walks over a graph.
 struct Walk<'g> {
     graph: &'g Graph,
-    options: &'g Options,
     layers: Layers,
     gates: BTreeSet<Value>,
     /// What activation functions give, once a rule asks.
     activated: OnceCell<BTreeSet<Value>>,
     parts: BTreeMap<NodeIndex, Part>,
-    explained: Explained,
     wanted: BTreeSet<Value>,
-    shown: Vec<Value>,
 }
 
-impl Walk<'_> {
-    /// The plan in which `rule_of` says the rule of each unit, and why; `rule` is that of the whole.
-    fn plan(
-        &self,
-        rule_of: impl Fn(&Unit) -> (Choice, Option<String>),
-        rule: &Choice,
-    ) -> Result<Plan, Error> {
+impl<'g> Walk<'g> {
+    /// Over a graph from some values, to its inputs and to others. What it gives, and where a walk starts,
+    /// must stay visible.
+    fn new(graph: &'g Graph, from: &[Value], to: &[Value], units: Units) -> Self {
+        let barriers = graph.graph_outputs().chain(from.iter().copied()).collect();
+        Self {
+            graph,
+            layers: Layers::new(graph, barriers, units),
+            gates: gates::gates(graph),
+            activated: OnceCell::new(),
+            parts: BTreeMap::new(),
+            wanted: leads_to(graph, to),
+        }
+    }
+
+    /// What relevance of some values crosses.
+    fn back(&self, from: BTreeSet<Value>, rule_of: &RuleOf) -> Walked {
         let graph = self.graph;
-        let mut receives = BTreeSet::from([self.explained.value]);
-        let mut absorbed = BTreeSet::new();
-        let mut plan = Plan {
-            explained: self.explained.clone(),
-            units: Vec::new(),
-            inputs: Vec::new(),
-            shown: self.shown.clone(),
-            receives: BTreeSet::new(),
-            unsupported: Vec::new(),
-            stops: Vec::new(),
-            times_input: rule.rule().times_input(),
-            start: Start::new(self.options, rule.rule().start()),
-        };
+        let (mut units, mut receives, mut absorbed) = (Vec::new(), from, BTreeSet::new());
+        let (mut unsupported, mut stops) = (Vec::new(), Vec::new());
         for node in graph.nodes().rev() {
             let result = Value { node, slot: 0 };
             let received = graph.outputs(node).any(|v| receives.contains(&v));
-            if absorbed.contains(&node) || !received || !graph.is_source(node) {
+            // In a subgraph of a body, the nodes of the formula are the source's.
+            let computes = graph.is_source(node)
+                || graph.is_added() && matches!(graph.origin(node), Origin::New(_));
+            if absorbed.contains(&node) || !received || !computes {
                 continue;
             }
             let several = graph.node(node).operator().is_some_and(|op| op.has_several_outputs());
@@ -282,14 +340,14 @@ impl Walk<'_> {
             if others && !several {
                 let what = "relevance of an output but the first".into();
                 let source = ir::Error::Unsupported { what };
-                plan.unsupported.push(Problem::new(graph, node, source));
+                unsupported.push(Problem::new(graph, node, source));
                 continue;
             }
             match Unit::ending_at(graph, node, &self.layers) {
-                Ok(unit) if unit.kind == Kind::Stop => plan.stops.push(node),
+                Ok(unit) if unit.kind == Kind::Stop => stops.push(node),
                 Ok(mut unit) => {
                     absorbed.extend(unit.members());
-                    let (rule, why) = rule_of(&unit);
+                    let (rule, why) = rule_of(graph, &unit);
                     if rule.rule().holds_gates() {
                         unit.hold_gate(graph, &self.gates);
                     }
@@ -297,37 +355,51 @@ impl Walk<'_> {
                         let activated = || gates::activated(graph, &self.layers);
                         unit.hold_gate(graph, self.activated.get_or_init(activated));
                     }
-                    let part = self.parts.get(&unit.node).copied().unwrap_or_default();
-                    // A result beyond the range that it is quantised to is explained nevertheless, as the
-                    // likeliest class often is.
-                    let last = plan.units.iter().all(|p| rounds(graph, p.unit.node));
-                    let treatment = match rule.treatment(unit.kind, part) {
-                        Treatment::Adjoint if last && rounds(graph, unit.node) => Treatment::Pass,
-                        treatment => treatment,
+                    let (treatment, inner) = match unit.runs(graph) {
+                        Ok(Some(runs)) => {
+                            let (inner, problems) = self.inner(node, runs, &receives, rule_of);
+                            unsupported.extend(problems);
+                            (Treatment::Within, Some(inner))
+                        }
+                        Ok(None) => {
+                            let part = self.parts.get(&unit.node).copied().unwrap_or_default();
+                            // A result beyond the range that it is quantised to is explained nevertheless,
+                            // as the likeliest class often is.
+                            let last = units.iter().all(|p: &Planned| rounds(graph, p.unit.node));
+                            let treatment = match rule.treatment(unit.kind, part) {
+                                Treatment::Adjoint if last && rounds(graph, unit.node) => {
+                                    Treatment::Pass
+                                }
+                                treatment => treatment,
+                            };
+                            (treatment, None)
+                        }
+                        Err(error) => {
+                            unsupported.push(Problem::new(graph, node, error));
+                            continue;
+                        }
                     };
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };
-                        plan.unsupported.push(Problem::new(graph, node, source));
+                        unsupported.push(Problem::new(graph, node, source));
                         continue;
                     }
-                    let mut recipients = unit.recipients(graph);
-                    recipients.retain(|(operand, v)| {
-                        treatment.reaches(unit.kind, *operand) && self.wanted.contains(v)
-                    });
-                    receives.extend(recipients.into_iter().map(|(_, v)| v));
-                    plan.units.push(Planned { unit, treatment, rule, why });
+                    match &inner {
+                        Some(inner) => receives.extend(&inner.recipients),
+                        None => {
+                            let mut recipients = unit.recipients(graph);
+                            recipients.retain(|(operand, v)| {
+                                treatment.reaches(unit.kind, *operand) && self.wanted.contains(v)
+                            });
+                            receives.extend(recipients.into_iter().map(|(_, v)| v));
+                        }
+                    }
+                    units.push(Planned { unit, treatment, rule, why, inner });
                 }
-                Err(error) => plan.unsupported.push(Problem::new(graph, node, error)),
+                Err(error) => unsupported.push(Problem::new(graph, node, error)),
             }
         }
-        plan.inputs = graph.graph_inputs().filter(|v| receives.contains(v)).collect();
-        for &value in &plan.shown {
-            if !receives.contains(&value) {
-                return Err(Error::NoRelevance { name: graph.name(value).to_string() });
-            }
-        }
-        plan.receives = receives;
-        Ok(plan)
+        Walked { units, receives, unsupported, stops }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     patterns,
 };
 use crate::ir::{
-    Call, Emitter, Error, Euler, Expr, Graph, Group, Kind, NodeIndex, Operator, Role, Value,
+    Call, Emitter, Error, Euler, Expr, Graph, Group, Kind, NodeIndex, Operator, Role, Runs, Value,
 };
 
 /// One node; or a linear layer together with the constants that follow it; or a group of nodes.
@@ -182,6 +182,14 @@ impl Unit {
         let Some(group) = &self.group else { return self.operator.euler(graph.node(self.node)) };
         let silu = patterns::silu().find(graph, self.node, &BTreeSet::new())?;
         silu.members.iter().eq(&group.members).then(|| Euler::gated(1.0))
+    }
+
+    /// How its subgraphs run, if it has some.
+    pub fn runs(&self, graph: &Graph) -> Result<Option<Runs>, Error> {
+        match self.group {
+            Some(_) => Ok(None),
+            None => self.operator.runs(graph.node(self.node)),
+        }
     }
 
     /// Its results: of a node that relevance flows back to from several, all of them.

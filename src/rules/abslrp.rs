@@ -51,9 +51,12 @@ impl Rule for AbsLrp {
             Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
             Kind::Activation => Treatment::PassOpen,
             Kind::Quotient | Kind::Normalisation | Kind::Affine => Treatment::Pass,
-            Kind::Max | Kind::Movement | Kind::Resampling | Kind::Embedding | Kind::Stop => {
-                Treatment::Adjoint
-            }
+            Kind::Max
+            | Kind::Movement
+            | Kind::Resampling
+            | Kind::Embedding
+            | Kind::Subgraphs
+            | Kind::Stop => Treatment::Adjoint,
         }
     }
 

@@ -68,6 +68,6 @@ fn by_magnitude(kind: Kind, stabiliser: Stabiliser, twin_norms: bool) -> Treatme
         | Kind::Quotient => Treatment::Ratio(leaf),
         Kind::Product => Treatment::Ratio(Ratio { share: 0.5, ..leaf }),
         Kind::Normalisation | Kind::Affine => Treatment::Pass,
-        Kind::Movement | Kind::Embedding | Kind::Stop => Treatment::Adjoint,
+        Kind::Movement | Kind::Embedding | Kind::Subgraphs | Kind::Stop => Treatment::Adjoint,
     }
 }

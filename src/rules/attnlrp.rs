@@ -47,8 +47,11 @@ pub(super) fn in_transformers(kind: Kind) -> Treatment {
             Treatment::Ratio(Ratio::of(Term::of(vec![branch], Stabiliser::Signed(EPSILON))))
         }
         Kind::Activation | Kind::Quotient => Treatment::Pass,
-        Kind::Max | Kind::Movement | Kind::Resampling | Kind::Embedding | Kind::Stop => {
-            Treatment::Adjoint
-        }
+        Kind::Max
+        | Kind::Movement
+        | Kind::Resampling
+        | Kind::Embedding
+        | Kind::Subgraphs
+        | Kind::Stop => Treatment::Adjoint,
     }
 }

@@ -147,6 +147,8 @@ pub enum Treatment {
     PassOpen,
     /// Its positive part passes.
     PositivePass,
+    /// That of the units within: of subgraphs. No rule is asked about these.
+    Within,
     /// It ends.
     Zero,
     /// The rule does not say.
@@ -172,6 +174,7 @@ impl Treatment {
             Self::Adjoint => "adjoint",
             Self::PositiveAdjoint => "positive adjoint",
             Self::PositivePass => "positive pass",
+            Self::Within => "within",
             Self::Zero => "zero",
             Self::Unknown(_) => "unknown",
         }
@@ -205,6 +208,7 @@ pub fn unweighted(kind: Kind) -> Treatment {
         | Kind::Movement
         | Kind::Resampling
         | Kind::Embedding
+        | Kind::Subgraphs
         | Kind::Stop => Treatment::Adjoint,
     }
 }

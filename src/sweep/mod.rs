@@ -5,8 +5,9 @@ mod maps;
 mod ratio;
 mod relevance;
 mod start;
+mod within;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use maps::ty as map_type;
 pub use relevance::Relevance;
@@ -14,7 +15,10 @@ pub use start::Start;
 
 use crate::{
     error::{Error, Problem},
-    ir::{self, Call, Detached, Dim, Emitter, Euler, Expr, Graph, Kind, Role, Sign, Value},
+    ir::{
+        self, Call, Detached, Dim, Emitter, Euler, Expr, Graph, Kind, NodeIndex, Role, Sign, Value,
+    },
+    onnx::shown::beginning,
     options::Options,
     plan::{Accepted, Planned, Unit},
     rules::{Known, Rewrite, Treatment},
@@ -39,10 +43,16 @@ pub struct Crossed<'e> {
 pub struct Sweep<'s, 'e> {
     /// The source.
     pub graph: &'s Graph,
-    /// What is crossed, and how.
+    /// What is explained, and how.
     pub plan: &'s Accepted,
+    /// What is crossed: the units of the plan, or of a subgraph.
+    pub units: &'s [Planned],
+    /// The values that get relevance which leads on.
+    pub receives: &'s BTreeSet<Value>,
     /// How it is asked for.
     pub options: &'s Options,
+    /// The nodes around the subgraph; empty for the graph itself.
+    pub around: &'s str,
     /// What becomes of a rule at each unit, before it is emitted.
     pub rewrites: &'s [Rewrite],
     /// Where it is written.
@@ -57,14 +67,29 @@ impl<'e> Sweep<'_, 'e> {
         start: Expr<'e>,
         witness: &mut dyn FnMut(&Unit, &Crossed<'e>),
     ) -> Result<BTreeMap<Value, Expr<'e>>, Error> {
-        let Self { graph, plan, emitter, .. } = *self;
-        let mut relevance = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
-        for Planned { unit, treatment, .. } in &plan.units {
+        let Self { graph, plan, .. } = *self;
+        let start = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
+        let problem = |node, error| Error::Unit(Problem::new(graph, node, error));
+        let mut relevance = self.back(start, witness, problem)?;
+        relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
+        Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
+    }
+
+    /// Emits the relevance of all values that get some, from that of a few.
+    fn back<E>(
+        &self,
+        mut relevance: BTreeMap<Value, Relevance<'e>>,
+        witness: &mut dyn FnMut(&Unit, &Crossed<'e>),
+        problem: impl Fn(NodeIndex, ir::Error) -> E,
+    ) -> Result<BTreeMap<Value, Relevance<'e>>, E> {
+        let Self { graph, emitter, .. } = *self;
+        for planned in self.units {
+            let unit = &planned.unit;
+            let problem = |error| problem(unit.node, error);
             let r: Vec<_> = unit.results(graph).map(|v| relevance.get(&v).copied()).collect();
-            emitter.enter(graph.label(unit.node));
-            let problem = |error| Error::Unit(Problem::new(graph, unit.node, error));
+            emitter.enter(&self.path(graph.label(unit.node)));
             let crossing = Crossing { sweep: self, graph, emitter, unit };
-            let crossed = crossing.cross(treatment, &r).map_err(problem)?;
+            let crossed = crossing.cross(planned, &r).map_err(problem)?;
             witness(unit, &crossed);
             emitter.check().map_err(problem)?;
             for (value, share) in crossed.shares {
@@ -73,8 +98,15 @@ impl<'e> Sweep<'_, 'e> {
                 relevance.insert(value, sum);
             }
         }
-        relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
-        Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
+        Ok(relevance)
+    }
+
+    /// How a node of the graph is called, with the nodes around it.
+    fn path(&self, label: &str) -> String {
+        match self.around {
+            "" => label.into(),
+            around => format!("{}/{}", beginning(around), beginning(label)),
+        }
     }
 }
 
@@ -82,13 +114,13 @@ impl<'e> Sweep<'_, 'e> {
     /// `(∂from/∂to)ᵀ s` through the units between two values, with statistics for constants; `None` where one is not
     /// computed from the other.
     fn gradient(&self, from: Value, s: Expr<'e>, to: Value) -> Result<Option<Expr<'e>>, ir::Error> {
-        let Self { graph, plan, emitter, .. } = *self;
+        let Self { graph, emitter, .. } = *self;
         if from == to {
             return Ok(None);
         }
         let mut gradients = BTreeMap::from([(from, s)]);
         let between = |unit: &&Unit| (to.node..=from.node).contains(&unit.output.node);
-        for unit in plan.units.iter().map(|planned| &planned.unit).filter(between) {
+        for unit in self.units.iter().map(|planned| &planned.unit).filter(between) {
             let s: Vec<_> = unit
                 .results(graph)
                 .map(|v| if v == to { None } else { gradients.remove(&v) })
@@ -122,11 +154,17 @@ impl<'s, 'e> Crossing<'s, 'e> {
     /// The relevance that each operand gets of that of the results.
     fn cross(
         &self,
-        treatment: &Treatment,
+        planned: &Planned,
         results: &[Option<Relevance<'e>>],
     ) -> Result<Crossed<'e>, ir::Error> {
+        let treatment = &planned.treatment;
+        if let Some(inner) = &planned.inner {
+            let received = results.iter().copied().flatten().collect();
+            let shares = self.within(inner, results)?;
+            return Ok(Crossed { received, shares, kept: None });
+        }
         let wanted = |(operand, value): &(usize, Value)| {
-            treatment.reaches(self.unit.kind, *operand) && self.sweep.plan.receives.contains(value)
+            treatment.reaches(self.unit.kind, *operand) && self.sweep.receives.contains(value)
         };
         let recipients: Vec<_> =
             self.unit.recipients(self.graph).into_iter().filter(wanted).collect();

@@ -130,7 +130,7 @@ impl<'e> Sweep<'_, 'e> {
             _ => y.size(classes).cast(elem) - 1.0,
         };
         let spread = (own.sum(&[classes], true) / others) * (1.0 - hit.cast(elem));
-        Ok(if self.plan.is_linear() {
+        Ok(if self.plan.is_linear(self.graph) {
             Start { for_it: (own - spread).named("start"), against: None }
         } else {
             Start { for_it: own.named("start"), against: Some(spread.named("contrast")) }

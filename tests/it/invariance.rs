@@ -25,6 +25,9 @@ const LIGHT: [&str; 9] = [
     "zfnet512",
 ];
 
+/// The recurrent layers that `fixtures/recurrent` has as nodes, and written out.
+const RECURRENT: [&str; 4] = ["rnn", "gru", "gru_reset", "lstm"];
+
 pub fn trials() -> Vec<Trial> {
     // The published rule has none for the normalisations in this network.
     let without = ["pass", "zero", "abslrp-official"];
@@ -39,6 +42,7 @@ pub fn trials() -> Vec<Trial> {
         ],
         each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
         each("invariance::exporters", LEVELS, exporters_agree),
+        each("invariance::unrolled", RECURRENT, a_layer_is_what_it_is_step_by_step),
         each("invariance::folding", rules, folded_or_not_is_the_same_under_every_rule),
     ];
     properties.into_iter().flatten().collect()
@@ -106,6 +110,26 @@ fn groups_of_one_channel_have_the_parameters_of_channels() {
     let [old, new] = [18, 21].map(map);
     let apart = distance(&old, &new);
     assert!(apart < 1e-5, "{apart:.1e}: {old} and {new}");
+}
+
+/// A node of many steps has the relevance of the steps, under every rule.
+fn a_layer_is_what_it_is_step_by_step(layer: &str) {
+    let x = sample(&[2, 4, 3], DataType::Float, 3).unwrap();
+    let rules = rules::ALL.iter().map(|rule| rule.name());
+    for rule in rules.filter(|rule| !["pass", "zero", "abslrp-official"].contains(rule)) {
+        let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
+        for level in LEVELS {
+            let [node, steps] = ["node", "unrolled"].map(|form| {
+                let path = fixture(&format!("recurrent/{layer}.{form}.onnx"));
+                let directory = tempfile::tempdir().unwrap();
+                let options = Options { rule: text.parse().unwrap(), level, ..Options::default() };
+                let explained = compile(&path, &options, directory.path());
+                run(&explained, false, &[("x".into(), x.clone())], "x_relevance")
+            });
+            let apart = distance(&node, &steps);
+            assert!(apart < 1e-4, "{text} {level}: {apart:.1e} apart\n{node}\n{steps}");
+        }
+    }
 }
 
 fn exporters_agree(level: Level) {

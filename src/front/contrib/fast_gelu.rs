@@ -6,6 +6,7 @@ use super::Contrib;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "FastGelu")],
+    since: None,
     // ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))
     body: |call| {
         let x = call.x(0)?;

@@ -4,6 +4,7 @@ use super::{Contrib, activation::activation};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "FusedConv")],
+    since: None,
     body: |call| {
         let window =
             call.keep(&["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"]);

@@ -4,6 +4,7 @@ use super::{Contrib, activation::activation};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "FusedGemm")],
+    since: None,
     body: |call| {
         let operands = [Some(call.x(0)?), Some(call.x(1)?), call.get(2)];
         let attributes = call.keep(&["alpha", "beta", "transA", "transB"]);

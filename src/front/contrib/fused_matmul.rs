@@ -5,6 +5,7 @@ use crate::ir::Error;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "FusedMatMul"), ("com.microsoft", "TransposeMatMul")],
+    since: None,
     body: |call| {
         if call.int("transBatchA", 0)? != 0 || call.int("transBatchB", 0)? != 0 {
             return Err(Error::Unsupported { what: "FusedMatMul of transposed batches".into() });

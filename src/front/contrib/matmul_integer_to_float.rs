@@ -5,6 +5,7 @@ use super::Contrib;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "MatMulIntegerToFloat"), ("com.microsoft", "DynamicQuantizeMatMul")],
+    since: None,
     body: |call| {
         // Scales of the second matrix lie along its columns.
         let last = call.x(1)?.rank()?.saturating_sub(1);

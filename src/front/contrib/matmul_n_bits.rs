@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "MatMulNBits")],
+    since: None,
     body: |call| {
         let required = |name| {
             let stated = call.int(name, 0)?;

@@ -27,6 +27,7 @@ mod qlinear_where;
 mod quantised;
 mod quantize_linear;
 mod quick_gelu;
+mod recurrent;
 mod scaler;
 mod sequence_at;
 mod simplified_layer_normalization;
@@ -41,7 +42,9 @@ use crate::{
 
 /// The table of contrib operators: each module has its own.
 macro_rules! contrib {
-    ($($module:ident)*) => { const ALL: &[Contrib] = &[$($module::CONTRIB),*]; };
+    ($($module:ident)*) => {
+        const ALL: &[Contrib] = &[recurrent::RNN, recurrent::GRU, recurrent::LSTM, $($module::CONTRIB),*];
+    };
 }
 
 contrib! {
@@ -55,6 +58,8 @@ contrib! {
 pub(super) struct Contrib {
     /// Its domains and names.
     names: &'static [(&'static str, &'static str)],
+    /// The operator set that it came with, if `ai.onnx` has it.
+    since: Option<i64>,
     /// Its results as formulas of its operands; `None` for one that is no use to relevance.
     body: for<'e> fn(&CallSite<'_, 'e>) -> Result<Vec<Option<Expr<'e>>>, Error>,
 }
@@ -91,6 +96,18 @@ pub fn names() -> Vec<&'static str> {
     let names = ALL.iter().flat_map(|contrib| contrib.names);
     let foreign = names.filter(|(domain, _)| !domain.is_empty()).map(|&(_, name)| name);
     foreign.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The names of those that ONNX has, with the operator sets that they came with.
+pub fn standard() -> impl Iterator<Item = (&'static str, i64)> {
+    let of = |contrib: &'static Contrib| {
+        let standard = contrib.names.iter().filter(|(domain, _)| domain.is_empty());
+        contrib
+            .since
+            .into_iter()
+            .flat_map(move |since| standard.clone().map(move |&(_, name)| (name, since)))
+    };
+    ALL.iter().flat_map(of)
 }
 
 /// A call of a contrib operator. It notes what its formula reads, because an attribute or an operand

@@ -6,6 +6,7 @@ use crate::onnx::attribute::{float, int};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "QGemm")],
+    since: None,
     body: |call| {
         let alpha = call.float("alpha")?.unwrap_or(1.0);
         let (left, right) = (call.int("transA", 0)?, call.int("transB", 0)?);

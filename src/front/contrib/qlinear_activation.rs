@@ -12,6 +12,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
         ("com.microsoft", "QLinearLeakyRelu"),
         ("com.microsoft", "QLinearSoftmax"),
     ],
+    since: None,
     body: |call| {
         let x = call.numbers(0, 0)?;
         let y = match call.name {

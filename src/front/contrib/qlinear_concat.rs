@@ -5,6 +5,7 @@ use crate::ir::{Error, Expr, axis};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "QLinearConcat")],
+    since: None,
     body: |call| {
         let parts = (2..call.operands.len()).step_by(3).map(|at| call.numbers(at, 0));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;

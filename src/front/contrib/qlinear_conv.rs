@@ -5,6 +5,7 @@ use crate::ir::Error;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("", "QLinearConv")],
+    since: Some(10),
     body: |call| {
         let (x, w) = (call.numbers(0, 0)?, call.numbers(3, 0)?);
         let (of_x, of_w) = (single(call.x(1)?), single(call.x(4)?));

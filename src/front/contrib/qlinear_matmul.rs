@@ -4,6 +4,7 @@ use super::Contrib;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("", "QLinearMatMul")],
+    since: Some(10),
     body: |call| {
         let last = call.x(3)?.rank()?.saturating_sub(1);
         let y = call.numbers(0, 0)?.matmul(call.numbers(3, last)?);

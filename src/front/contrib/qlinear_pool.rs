@@ -9,6 +9,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
         ("com.microsoft", "QLinearGlobalAveragePool"),
         ("com.microsoft", "QLinearReduceMean"),
     ],
+    since: None,
     body: |call| {
         let x = call.numbers(0, 0)?;
         let y = if call.name == "QLinearReduceMean" {

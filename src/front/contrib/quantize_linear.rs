@@ -5,6 +5,7 @@ use super::Contrib;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "QuantizeLinear"), ("com.microsoft", "DequantizeLinear")],
+    since: None,
     body: |call| {
         let operands = [Some(call.x(0)?), Some(call.x(1)?), call.get(2)];
         let op_type =

@@ -4,6 +4,7 @@ use super::Contrib;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "QuickGelu")],
+    since: None,
     body: |call| {
         let x = call.x(0)?;
         let alpha = call.float("alpha")?.unwrap_or(1.702);

@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("ai.onnx.ml", "Scaler")],
+    since: None,
     body: |call| {
         let list = |values: Vec<f64>| {
             (!values.is_empty()).then(|| call.emitter.floats(DataType::Float, &values))

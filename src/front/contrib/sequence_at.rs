@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("", "SequenceAt")],
+    since: Some(11),
     body: |call| {
         let (sequence, index) = (call.x(0)?.value(), call.x(1)?.value());
         let graph = call.emitter.graph();

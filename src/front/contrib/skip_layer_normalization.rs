@@ -8,6 +8,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
         ("com.microsoft", "SkipLayerNormalization"),
         ("com.microsoft", "SkipSimplifiedLayerNormalization"),
     ],
+    since: None,
     body: |call| {
         let simplified = call.name == "SkipSimplifiedLayerNormalization";
         let (shift, bias) = if simplified { (None, 3) } else { (call.get(3), 4) };

@@ -25,7 +25,7 @@ use std::{
 };
 
 pub use expr::Expr;
-use subgraph::{Captures, Frame};
+use subgraph::{Captures, Copies, Frame};
 
 use super::{Child, Dim, Emitted, Error, Facts, Graph, NodeIndex, Origin, Type, Value};
 use crate::onnx::{
@@ -69,6 +69,9 @@ pub struct Emitter {
     constants: RefCell<BTreeMap<Contents, Value>>,
     real: RefCell<BTreeMap<Value, Value>>,
     shared: RefCell<BTreeMap<Formula, Value>>,
+    /// Where the values are of a subgraph that is copied to be explained; without one, those of the source
+    /// are where they were.
+    copies: RefCell<Option<Copies>>,
     error: RefCell<Option<Error>>,
     /// How many nodes there may be in the end.
     most: usize,
@@ -99,6 +102,7 @@ impl Emitter {
             constants: RefCell::default(),
             real: RefCell::default(),
             shared: RefCell::default(),
+            copies: RefCell::default(),
             error: RefCell::default(),
         }
     }
@@ -144,8 +148,18 @@ impl Emitter {
         self.graph.borrow().opset
     }
 
-    /// A handle on a value of the source.
+    /// A handle on a value of the source, or of a subgraph of it [within](Self::within) which formulas are
+    /// written.
     pub fn value(&self, value: Value) -> Expr<'_> {
+        if let Some(copies) = &*self.copies.borrow() {
+            if let Some(&(value, level)) = copies.get(&value) {
+                return Expr { emitter: self, value, level };
+            }
+            // What has no copy is given by an operator that is not emitted.
+            let what = "what an operator of another domain gives in a subgraph".into();
+            self.error.borrow_mut().get_or_insert(Error::Unsupported { what });
+            return self.scalar(DataType::Float, 0.0);
+        }
         let value = self.source(|graph| graph.canonical(value));
         Expr { emitter: self, value, level: 0 }
     }
@@ -166,11 +180,11 @@ impl Emitter {
     /// A source value in the precision that relevance is computed in: float16, bfloat16 and
     /// integers are cast to float32, once.
     pub fn real(&self, value: Value) -> Expr<'_> {
-        let elem = self.source(|graph| graph.ty(value).relevance());
         if let Some(&cast) = self.real.borrow().get(&value) {
             return self.expr(cast);
         }
-        let cast = self.value(value).cast(elem);
+        let known = self.value(value);
+        let cast = known.cast(known.ty().relevance());
         self.real.borrow_mut().insert(value, cast.value());
         cast
     }

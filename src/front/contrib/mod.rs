@@ -1,21 +1,25 @@
 //! Contrib operators: functions of `ai.onnx` operators that have a name of their own.
 //!
 //! ONNX Runtime writes them in the domain `com.microsoft` when it saves a model whose nodes it has
-//! fused, scikit-learn's converter in `ai.onnx.ml`. Relevance crosses such an operator through the nodes
-//! it stands for. Each file here states them as a formula on the builder that emits everything else,
+//! fused, scikit-learn's converter in `ai.onnx.ml`; and `ai.onnx` itself defines some of its operators so.
+//! Relevance crosses such an operator through the nodes it stands for. Each file here states them as a formula on the builder that emits everything else,
 //! so that they are inferred, and grouped into units, as if the model had been saved without fusions.
 //!
 //! To add one: write its file, add its word to the list below, add a fixture.
 
 mod activation;
+mod attention;
 mod bias_gelu;
+mod embed_layer_normalization;
 mod fast_gelu;
 mod fused_conv;
 mod fused_gemm;
 mod fused_matmul;
 mod gelu;
+mod group_query_attention;
 mod matmul_integer_to_float;
 mod matmul_n_bits;
+mod multi_head_attention;
 mod q_gemm;
 mod qlinear_activation;
 mod qlinear_arithmetic;
@@ -28,10 +32,14 @@ mod quantised;
 mod quantize_linear;
 mod quick_gelu;
 mod recurrent;
+mod rotary;
+mod rotary_embedding;
+mod scaled_dot_product;
 mod scaler;
 mod sequence_at;
 mod simplified_layer_normalization;
 mod skip_layer_normalization;
+mod weighted_attention;
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -48,10 +56,11 @@ macro_rules! contrib {
 }
 
 contrib! {
-    bias_gelu fast_gelu fused_conv fused_gemm fused_matmul gelu matmul_integer_to_float matmul_n_bits
-    q_gemm qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
-    qlinear_where quantize_linear quick_gelu scaler sequence_at simplified_layer_normalization
-    skip_layer_normalization
+    attention bias_gelu embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
+    group_query_attention matmul_integer_to_float matmul_n_bits multi_head_attention q_gemm
+    qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
+    qlinear_where quantize_linear quick_gelu rotary rotary_embedding scaler sequence_at
+    simplified_layer_normalization skip_layer_normalization weighted_attention
 }
 
 /// An operator that is a function of others.
@@ -165,6 +174,17 @@ impl<'c, 'e> CallSite<'c, 'e> {
     /// Those of these attributes that are there, for an operator that means the same by them.
     fn keep(&self, names: &[&'static str]) -> Vec<AttributeProto> {
         names.iter().filter_map(|name| self.attribute(name).get(name).cloned()).collect()
+    }
+
+    /// Refuses an integer attribute that is stated and is another than this.
+    fn only(&self, name: &'static str, known: i64) -> Result<(), Error> {
+        match self.int(name, known)? {
+            stated if stated == known => Ok(()),
+            stated => {
+                let what = format!("{} with {name} = {stated}", self.name);
+                Err(Error::Unsupported { what })
+            }
+        }
     }
 
     /// Refuses what the formula has not read.

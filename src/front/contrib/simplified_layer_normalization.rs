@@ -9,7 +9,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
         ("", "SimplifiedLayerNormalization"),
         ("com.microsoft", "SimplifiedLayerNormalization"),
     ],
-    since: Some(9),
+    since: None,
     body: |call| {
         let x = call.x(0)?;
         let rank = x.rank()?;

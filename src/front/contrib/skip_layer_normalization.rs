@@ -2,6 +2,7 @@
 //! one has neither mean nor shift.
 
 use super::{Contrib, simplified_layer_normalization::normalised};
+use crate::ir::Expr;
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[
@@ -12,8 +13,13 @@ pub(super) const CONTRIB: Contrib = Contrib {
     body: |call| {
         let simplified = call.name == "SkipSimplifiedLayerNormalization";
         let (shift, bias) = if simplified { (None, 3) } else { (call.get(3), 4) };
-        let sum = call.x(0)? + call.x(1)?;
-        let sum = call.get(bias).map_or(sum, |bias| sum + bias);
+        let [mut x, mut skip] = [call.x(0)?, call.x(1)?];
+        if let Some(bias) = call.get(bias) {
+            // It is that of the layer before, whichever side that is on.
+            let layer = if is_product(x) && !is_product(skip) { &mut x } else { &mut skip };
+            *layer = *layer + bias;
+        }
+        let sum = x + skip;
         let last = sum.rank()?.saturating_sub(1);
         let epsilon = call.float("epsilon")?.unwrap_or(1e-12);
         let y = normalised(sum, &[last], epsilon, !simplified) * call.x(2)?;
@@ -22,3 +28,9 @@ pub(super) const CONTRIB: Contrib = Contrib {
         Ok(vec![Some(y), None, None, Some(sum)])
     },
 };
+
+/// Whether a value is what a layer without a bias gives.
+fn is_product(x: Expr<'_>) -> bool {
+    let graph = x.emitter().graph();
+    graph.node(x.value().node).op_type() == "MatMul"
+}

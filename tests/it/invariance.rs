@@ -1,10 +1,13 @@
 //! One network has one relevance, whichever exporter wrote it, for whichever operator set, with its
 //! normalisations folded or not.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use libtest_mimic::Trial;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, IxDyn};
 use prost::Message;
 
 use crate::common::{
@@ -43,7 +46,8 @@ pub fn trials() -> Vec<Trial> {
         each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
         each("invariance::exporters", LEVELS, exporters_agree),
         each("invariance::unrolled", RECURRENT, a_layer_is_what_it_is_step_by_step),
-        each("invariance::folding", rules, folded_or_not_is_the_same_under_every_rule),
+        each("invariance::folding", rules.clone(), folded_or_not_is_the_same_under_every_rule),
+        each("invariance::fused", rules, fused_or_not_is_the_same_under_every_rule),
     ];
     properties.into_iter().flatten().collect()
 }
@@ -144,6 +148,54 @@ fn folded_or_not_is_the_same_under_every_rule(rule: &str) {
     let path = |name: &str| fixture(&format!("exporters/{name}.onnx"));
     let options = Options { rule: text.parse().unwrap(), ..Options::default() };
     agree(&[path("legacy17"), path("legacy17.unfolded")], &options);
+}
+
+/// What an optimiser fuses has the relevance of what it was before, at every input.
+fn fused_or_not_is_the_same_under_every_rule(rule: &str) {
+    let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
+    let maps = |path: &Path| {
+        let options = Options { rule: text.parse().unwrap(), ..Options::default() };
+        let directory = tempfile::tempdir().unwrap();
+        let mut runner = runner(&compile(path, &options, directory.path()), false);
+        let feed = |input: Input| {
+            let shape: Vec<_> = input.shape.iter().map(|n| n.unwrap()).collect();
+            let mut array = sample(&shape, input.elem, 8).unwrap();
+            if ["m", "attention_mask"].contains(&input.name.as_str()) {
+                // An optimiser counts on it that what a mask leaves out lies at the ends.
+                let kept = |at: IxDyn| f64::from(u8::from(at[1] + 2 * at[0] < 5));
+                array = Array::of_numbers(&ArrayD::from_shape_fn(shape, kept), input.elem).unwrap();
+            }
+            (input.name, array)
+        };
+        let feeds: Vec<_> = runner.inputs().into_iter().map(feed).collect();
+        let results = runner.run(&feeds).unwrap().into_iter();
+        results.map(|(name, array)| (name, array.numbers())).collect::<BTreeMap<_, _>>()
+    };
+    let size = |a: &ArrayD<f64>| a.iter().map(|v| v.abs()).sum::<f64>();
+    let (fused, plain): (Vec<_>, Vec<_>) =
+        models("fused").into_iter().partition(|path| stem(path).contains('.'));
+    for path in plain {
+        let expected = maps(&path);
+        // A normalisation's gradients by what it subtracts cancel, and leave nothing but rounding to compare.
+        let least = 1e-2 * size(&expected["y"]);
+        // Rules that divide by sums of either sign, at residual sums if nowhere else, enlarge rounding.
+        let tolerance = match rule {
+            "abslrp" | "deconvolution" | "gradient" | "gradient-x-input" | "guided" => 1e-4,
+            "abslrp-notebook" => 1e-2,
+            _ => 1e-3,
+        };
+        let of_network = |other: &&PathBuf| stem(other).starts_with(&format!("{}.", stem(&path)));
+        let others: Vec<_> = fused.iter().filter(of_network).collect();
+        assert!(!others.is_empty(), "{} is not fused", path.display());
+        for other in others {
+            let found = maps(other);
+            assert!(found.keys().eq(expected.keys()), "{}: {:?}", stem(other), found.keys());
+            for (name, map) in &expected {
+                let apart = size(&(&found[name] - map)) / size(map).max(least);
+                assert!(apart < tolerance, "{name} of {} is {apart:.1e} apart", stem(other));
+            }
+        }
+    }
 }
 
 /// With twins for normalisations nothing is folded, but a layer is still a layer.

@@ -8,7 +8,6 @@ pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "FastGelu")],
     since: None,
     // ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))
-    since: None,
     body: |call| {
         let x = call.x(0)?;
         let x = call.get(1).map_or(x, |bias| x + bias);

@@ -74,6 +74,7 @@ mod lrn;
 mod matmul;
 mod max;
 mod max_pool;
+mod max_unpool;
 mod mean_variance_normalization;
 mod mish;
 mod mod_;
@@ -112,6 +113,7 @@ mod scatter_elements;
 mod scatter_nd;
 mod selu;
 mod shape;
+mod shrink;
 mod sigmoid;
 mod sign;
 #[cfg(all(test, feature = "verify"))]
@@ -155,12 +157,12 @@ operators! {
     depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten gather
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
-    leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool
+    leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool max_unpool
     mean_variance_normalization mish mod_ mul neg one_hot p_relu pad pow quantize_linear random range
     reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
-    rms_normalization scan scatter_elements scatter_nd selu shape sigmoid sign sin sinh slice softmax
+    rms_normalization scan scatter_elements scatter_nd selu shape shrink sigmoid sign sin sinh slice softmax
     softplus softsign space_to_depth split sqrt squeeze sub sum swish tan tanh thresholded_relu
     tile top_k transpose trilu unsqueeze where_
 }

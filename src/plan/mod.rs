@@ -370,6 +370,12 @@ impl<'g> Walk<'g> {
                                 Treatment::Adjoint if last && rounds(graph, unit.node) => {
                                     Treatment::Pass
                                 }
+                                // An integer counts from its zero point, which is no term of a sum.
+                                Treatment::Ratio(_)
+                                    if graph.node(unit.node).op_type() == "DequantizeLinear" =>
+                                {
+                                    Treatment::Pass
+                                }
                                 treatment => treatment,
                             };
                             (treatment, None)

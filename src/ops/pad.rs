@@ -188,6 +188,10 @@ impl Along {
             let [from, to] = [-1, i64::MIN].map(|at| emitter.ints(&[at]));
             return v.strided(&[self.axis], from, to, Some(&[-1]));
         }
+        if count > Emitter::WRITTEN_OUT {
+            let what = format!("a pad of {count} elements before opset 10");
+            return Err(Error::Unsupported { what });
+        }
         v.at_places(&(0..count).rev().collect::<Vec<_>>(), self.axis)
     }
 }

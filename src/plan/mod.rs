@@ -371,11 +371,7 @@ impl<'g> Walk<'g> {
                                     Treatment::Pass
                                 }
                                 // An integer counts from its zero point, which is no term of a sum.
-                                Treatment::Ratio(_)
-                                    if graph.node(unit.node).op_type() == "DequantizeLinear" =>
-                                {
-                                    Treatment::Pass
-                                }
+                                Treatment::Ratio(_) if rounds(graph, unit.node) => Treatment::Pass,
                                 treatment => treatment,
                             };
                             (treatment, None)

@@ -198,10 +198,12 @@ impl Expr<'_> {
                 _ => return Err(Error::Unknown { what: format!("the size of axis {other}") }),
             };
         }
-        let (places, along) = (emitter.positions(zeros, axis)?, Along { axis, backwards: false });
+        let along = Along { axis, backwards: false };
         let scanned = [(indices.wrapped(zeros.size(axis)), along), (self, along)];
         let last = emitter.scan(&[sums], &scanned, &[], |sums, parts| {
             let [index, part] = [0, 1].map(|i| parts[i].unsqueeze(&[axis]));
+            // Counted here, as OpenVINO refuses a `Scan` that captures what was computed around it.
+            let places = emitter.positions(sums[0], axis)?;
             Ok(vec![sums[0] + index.equals(places).cast(part.ty().elem) * part])
         })?;
         let sums = last.first().map_or(sums, |&sums| sums);

@@ -34,6 +34,11 @@ KNOWN = {
         # Its GatherElements wants all axes but one of data and indices to be of equal size; ONNX lets indices be fewer.
         "forms/scatter_elements.op16.onnx": "GatherElements",
         "forms/scatter_elements_add.op16.onnx": "GatherElements",
+        # Its Scan takes what the body reads from around it for states that the body has to give back.
+        **dict.fromkeys(
+            [f"forms/{name}.op17.onnx" for name in ("gru", "gru_reset", "if_in_loop", "loop", "loop_never", "loop_until", "lstm", "lstm_open_length", "rnn")],
+            "Scan",
+        ),
     },
 }
 

@@ -97,6 +97,7 @@ impl<'m> Draft<'m> {
 
         let mut addition = back::addition(&emitted, &outputs);
         check(model, &addition, &graph)?;
+        let source = &graph;
         let cut = plan.unsupported.iter().map(Problem::to_string).collect();
         let summary = Summary {
             model: model.path().into(),
@@ -118,7 +119,7 @@ impl<'m> Draft<'m> {
                 inputs: planned
                     .recipients(at)
                     .iter()
-                    .filter(|v| std::ptr::eq(at, &graph) && plan.inputs.contains(v))
+                    .filter(|v| std::ptr::eq(at, source) && plan.inputs.contains(v))
                     .map(|v| at.name(*v).into())
                     .collect(),
             }),

@@ -41,7 +41,7 @@ impl<'e> Crossing<'_, 'e> {
         let call = self.unit.call(self.graph, self.emitter)?;
         let captured = call.captured();
         let branch = |place: usize| {
-            let body = self.body(inner, place)?;
+            let body = body(inner, place)?;
             self.emitter.within(&body.graph, &[], &captured, || {
                 let outputs = body.graph.graph_outputs().zip(results);
                 let relevance = outputs.filter_map(|(v, r)| Some((v, (*r)?.value())));
@@ -67,7 +67,7 @@ impl<'e> Crossing<'_, 'e> {
         results: &[Option<Relevance<'e>>],
     ) -> Result<Shares<'e>, Error> {
         let call = self.unit.call(self.graph, self.emitter)?;
-        let body = self.body(inner, 0)?;
+        let body = body(inner, 0)?;
         let inputs: Vec<_> = body.graph.graph_inputs().collect();
         let gets = |v: Option<&Value>| v.is_some_and(|v| body.receives.contains(v));
         let result = |result: usize| results.get(result).copied().flatten().map(Relevance::value);
@@ -170,12 +170,6 @@ impl<'e> Crossing<'_, 'e> {
         Ok(shares)
     }
 
-    /// What is crossed in a subgraph.
-    fn body<'i>(&self, inner: &'i Inner, place: usize) -> Result<&'i Body, Error> {
-        let what = || Error::Unsupported { what: "a node without its subgraph".into() };
-        inner.bodies.get(place).ok_or_else(what)
-    }
-
     /// The relevance of all values of a subgraph that get some, from that of its results.
     fn back(
         &self,
@@ -221,4 +215,10 @@ impl<'e> Crossing<'_, 'e> {
         let x = self.emitter.value(value);
         self.emitter.zeros_like(x.ty().relevance(), x)
     }
+}
+
+/// What is crossed in a subgraph.
+fn body(inner: &Inner, place: usize) -> Result<&Body, Error> {
+    let what = || Error::Unsupported { what: "a node without its subgraph".into() };
+    inner.bodies.get(place).ok_or_else(what)
 }

@@ -94,7 +94,7 @@ const ACTIVATIONS: [(&str, Option<f64>, Option<f64>); 11] = [
 impl Activation {
     /// The activations of all directions, one cell after the other. Parameters are listed without gaps for those
     /// that have some.
-    fn list(call: &CallSite<'_, '_>, defaults: Vec<&str>) -> Result<Vec<Self>, Error> {
+    fn list(call: &CallSite<'_, '_>, defaults: &[&str]) -> Result<Vec<Self>, Error> {
         let stated = call.attribute("activations").get("activations");
         let stated =
             stated.map(|list| list.strings.iter().map(|name| String::from_utf8_lossy(name)));
@@ -214,7 +214,7 @@ fn layer<'e>(
     let lengths = call.get(4);
     let peepholes = if states.len() > 1 { call.get(7) } else { None };
     let clip = call.float("clip")?;
-    let listed = Activation::list(call, activations.repeat(directions.len()))?;
+    let listed = Activation::list(call, &activations.repeat(directions.len()))?;
     let initial: Vec<_> = states.iter().map(|&i| call.get(i).map(exchanged)).collect();
     let mut results = vec![Vec::new(); 1 + states.len()];
     for (direction, &backwards) in directions.iter().enumerate() {

@@ -123,6 +123,11 @@ fn unwrapped<'e>(
             return Ok(sums);
         }
     }
+    if size.is_some_and(|n| n <= 0) {
+        return Err(Error::Unsupported {
+            what: "a wrapped pad of nothing that could repeat".into(),
+        });
+    }
     let emitter = s.emitter();
     let places = emitter.positions(s, axis)?.reshape(&[-1]) - emitter.ints(&[front]);
     let places = emitter.emit("Mod", &[Some(places), Some(kept)], vec![]);

@@ -327,6 +327,9 @@ impl Emitter {
     pub fn positions<'e>(&'e self, like: Expr<'e>, axis: usize) -> Result<Expr<'e>, Error> {
         let ty = like.ty();
         let rank = ty.rank().ok_or(Error::Unknown { what: "the rank".into() })?;
+        if axis >= rank {
+            return Err(Error::Shapes { what: format!("axis {axis} of a tensor of rank {rank}") });
+        }
         let mut shape = vec![1; rank];
         let known = ty.dim(axis).and_then(Dim::known);
         if let Some(n) = known.filter(|n| *n <= Self::WRITTEN_OUT) {

@@ -36,9 +36,12 @@ KNOWN = {
         "forms/scatter_elements_add.op16.onnx": "GatherElements",
         # Its Scan takes what the body reads from around it for states that the body has to give back.
         **dict.fromkeys(
-            [f"forms/{name}.op17.onnx" for name in ("gru", "gru_reset", "if_in_loop", "loop", "loop_never", "loop_until", "lstm", "lstm_open_length", "rnn")],
+            [f"forms/{name}.op17.onnx" for name in ("gru", "gru_reset", "if_in_loop", "loop", "lstm", "lstm_open_length", "rnn")],
             "Scan",
         ),
+        # The same, within a branch, of which it then finds nothing.
+        "forms/loop_never.op17.onnx": "If",
+        "forms/loop_until.op17.onnx": "If",
     },
 }
 

@@ -28,12 +28,21 @@ impl Graph {
         let mut needed: BTreeSet<_> = outputs.iter().map(|value| value.node).collect();
         for node in self.nodes().rev() {
             if needed.contains(&node) {
-                needed.extend(self.reads(node).map(|value| value.node));
+                needed.extend(self.reads(node).map(|value| self.written(node, value).node));
             }
         }
         self.rebuild(self.nodes(), outputs, |node, _, _| {
             if needed.contains(&node) { Verdict::Keep } else { Verdict::Drop }
         })
+    }
+
+    /// What a node reads where it is written. A node of the source stands in the file as it was, and reads what
+    /// a call gives, not the body that stands for the call.
+    fn written(&self, reader: NodeIndex, value: Value) -> Value {
+        match self.origin(reader) {
+            Origin::Source(_) => self.canonical(value),
+            _ => value,
+        }
     }
 
     /// A fresh graph in which `decide` has its say on every node the compiler added, and `outputs`
@@ -50,7 +59,8 @@ impl Graph {
         let mut moved = vec![NodeIndex::end(); self.dag.node_count()];
         for node in order {
             let at = |value: Value| Value { node: moved[value.node.index()], ..value };
-            let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(at)).collect();
+            let read = |value: Value| at(self.written(node, value));
+            let inputs: Vec<_> = self.inputs(node).into_iter().map(|v| v.map(read)).collect();
             let next = NodeIndex::new(fresh.dag.node_count());
             let verdict = match self.origin(node) {
                 Origin::New(_) | Origin::NewConstant(_) | Origin::Body(_) => {
@@ -58,33 +68,37 @@ impl Graph {
                 }
                 _ => Verdict::Keep,
             };
-            moved[node.index()] = next;
-            match verdict {
-                Verdict::Drop => {}
-                Verdict::Replace(value) => moved[node.index()] = value.node,
+            let place = match verdict {
+                Verdict::Drop => NodeIndex::end(),
+                Verdict::Replace(value) => value.node,
                 Verdict::Constant(tensor) => {
                     let outputs = self.dag[node].outputs.clone();
-                    let origin = Origin::NewConstant(tensor);
-                    fresh.append(origin, &[], &[], outputs);
+                    fresh.append(Origin::NewConstant(tensor), &[], &[], outputs)
                 }
                 Verdict::Keep => {
-                    fresh.dag.add_node(Node { inputs, ..self.dag[node].clone() });
-                    let mut edges: Vec<_> = self
-                        .dag
-                        .edges_directed(node, Direction::Incoming)
-                        .map(|edge| (*edge.weight(), moved[edge.source().index()]))
+                    let next = fresh.dag.add_node(Node { inputs, ..self.dag[node].clone() });
+                    let edges = self.dag.edges_directed(node, Direction::Incoming);
+                    let mut edges: Vec<_> = edges
+                        .map(|edge| {
+                            let Slots { from, to } = *edge.weight();
+                            (to, read(Value { node: edge.source(), slot: from }))
+                        })
                         .collect();
-                    edges.sort_by_key(|(slots, _)| slots.to);
-                    for (Slots { from, to }, source) in edges {
-                        fresh.dag.add_edge(source, next, Slots { from, to });
+                    edges.sort_by_key(|&(to, _)| to);
+                    for (to, Value { node, slot }) in edges {
+                        fresh.dag.add_edge(node, next, Slots { from: slot, to });
                     }
+                    next
                 }
-            }
+            };
+            moved[node.index()] = place;
         }
         let at = |v: &Value| Value { node: moved[v.node.index()], ..*v };
-        fresh.names = self.names.iter().map(|(name, value)| (name.clone(), at(value))).collect();
+        let named = self.names.iter().map(|(name, &v)| (name.clone(), at(&self.canonical(v))));
+        fresh.names = named.collect();
         fresh.outputs = self.outputs.iter().map(at).collect();
-        fresh.canonical = self.canonical.iter().map(|(body, call)| (at(body), at(call))).collect();
+        let kept = self.canonical.iter().map(|(body, call)| (at(body), at(call)));
+        fresh.canonical = kept.filter(|(body, _)| body.node != NodeIndex::end()).collect();
         let outputs = outputs.iter().map(at).collect();
         (fresh, outputs)
     }

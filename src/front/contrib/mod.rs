@@ -2,8 +2,9 @@
 //!
 //! ONNX Runtime writes them in the domain `com.microsoft` when it saves a model whose nodes it has
 //! fused, scikit-learn's converter in `ai.onnx.ml`; and `ai.onnx` itself defines some of its operators so.
-//! Relevance crosses such an operator through the nodes it stands for. Each file here states them as a formula on the builder that emits everything else,
-//! so that they are inferred, and grouped into units, as if the model had been saved without fusions.
+//! Relevance crosses such an operator through the nodes it stands for. Each file here states them as a
+//! formula on the builder that emits everything else, so that they are inferred, and grouped into units, as
+//! if the model had been saved without fusions.
 //!
 //! To add one: write its file, add its word to the list below, add a fixture.
 
@@ -50,16 +51,14 @@ use crate::{
 
 /// The table of contrib operators: each module has its own.
 macro_rules! contrib {
-    ($($module:ident)*) => {
-        const ALL: &[Contrib] = &[recurrent::RNN, recurrent::GRU, recurrent::LSTM, $($module::CONTRIB),*];
-    };
+    ($($($module:ident)::+)*) => { const ALL: &[Contrib] = &[$($($module)::+::CONTRIB),*]; };
 }
 
 contrib! {
     attention bias_gelu embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
     group_query_attention matmul_integer_to_float matmul_n_bits multi_head_attention q_gemm
     qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
-    qlinear_where quantize_linear quick_gelu rotary rotary_embedding scaler sequence_at
+    qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence_at
     simplified_layer_normalization skip_layer_normalization weighted_attention
 }
 

@@ -5,11 +5,9 @@
 //! of a gate with the input and with the hidden state are one layer with weights, as they are where a
 //! cell is written out: `[x h] · [W R]ᵀ + (b_W + b_R)`.
 
-mod gru;
-mod lstm;
-mod rnn;
-
-pub(super) use self::{gru::CONTRIB as GRU, lstm::CONTRIB as LSTM, rnn::CONTRIB as RNN};
+pub(super) mod gru;
+pub(super) mod lstm;
+pub(super) mod rnn;
 
 use std::ops::Range;
 

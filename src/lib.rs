@@ -74,7 +74,13 @@
 //! - `fs`: models in files. Without it they come as bytes and go as bytes
 //!   ([`onnx::Model::decode`], [`Explanation::encode`]), and have no external data.
 
+// The command line speaks of this crate as any other program does.
+#[cfg(feature = "cli")]
+extern crate self as abslrp;
+
 mod back;
+#[cfg(feature = "cli")]
+mod cli;
 mod compile;
 pub mod error;
 #[cfg(feature = "verify")]
@@ -96,6 +102,8 @@ pub mod verify;
 use std::collections::BTreeMap;
 
 pub use back::{IllConditioned, Record, Summary, source_of};
+#[cfg(feature = "cli")]
+pub use cli::run as command_line;
 pub use compile::{Explanation, compile};
 pub use error::{Error, Hint, Problem};
 #[cfg(feature = "verify")]

@@ -1,7 +1,5 @@
 //! The command line.
 
-mod cli;
-
 fn main() -> std::process::ExitCode {
-    cli::run()
+    abslrp::command_line(std::env::args_os()).into()
 }

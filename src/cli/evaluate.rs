@@ -1,6 +1,6 @@
 //! `abslrp evaluate`
 
-use std::{fmt::Write, path::PathBuf};
+use std::{fmt::Write, ops::ControlFlow, path::PathBuf};
 
 use abslrp::{
     Options,
@@ -140,7 +140,11 @@ impl Args {
             device: self.device,
             runtime,
         };
-        let progress = progress_in("evaluating", "{msg} {bar:30} {pos}/{len} ({eta})");
+        let bar = progress_in("evaluating", "{msg} {bar:30} {pos}/{len} ({eta})");
+        let progress = |done, total| {
+            bar(done, total);
+            ControlFlow::Continue(())
+        };
         let found = evaluate(&model, &data, &request, &progress).map_err(|source| {
             Failure::Evaluate { path: self.data.clone(), source: Box::new(source) }
         })?;

@@ -3,6 +3,7 @@
 use std::{io::Cursor, path::Path};
 
 use abslrp::{
+    evaluate::image_axes,
     onnx::{DataType, Model, file},
     verify::session::Input,
 };
@@ -27,7 +28,7 @@ pub struct Preparation {
     std: Vec<f64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Layout {
     /// Batch, channels, height, width
     Nchw,
@@ -38,13 +39,12 @@ enum Layout {
 impl Preparation {
     /// The axes of channels, height and width of an input of four axes.
     pub fn axes(&self, shape: &[Option<usize>]) -> Option<[usize; 3]> {
-        let &[_, second, _, fourth] = shape else { return None };
-        let layout = self.layout.unwrap_or(match (second, fourth) {
-            (Some(1 | 3), _) => Layout::Nchw,
-            (_, Some(1 | 3)) => Layout::Nhwc,
-            _ => Layout::Nchw,
-        });
-        Some(if layout == Layout::Nchw { [1, 2, 3] } else { [3, 1, 2] })
+        let axes = image_axes(shape)?;
+        Some(match self.layout {
+            Some(Layout::Nchw) => [1, 2, 3],
+            Some(Layout::Nhwc) => [3, 1, 2],
+            None => axes,
+        })
     }
 
     /// A picture as an input is fed it, a batch of one.

@@ -13,9 +13,9 @@ mod rules;
 mod verify;
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
-    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -134,15 +134,24 @@ pub fn advice(hint: Option<Hint>) -> Option<&'static str> {
         Hint::Inputs => "give inputs with --input NAME=FILE.npy",
         Hint::Source => "give it with --source",
         Hint::Explained => "make one with `abslrp compile`",
-        _ => return None,
     })
 }
 
-/// Parses the command line and runs it: exit code 0 when the work is done and every check holds, 1
-/// when not, 2 for wrong usage.
-pub fn run() -> ExitCode {
+/// The program `abslrp`: does what the arguments say, the first of which is the name it was called by.
+/// Gives the exit code: 0 when the work is done and every check holds, 1 when not, 2 for wrong usage.
+///
+/// It is for a whole process: a signal that ends the process first removes what is half written.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match Cli::try_parse_from(arguments) {
+        Ok(Cli { command }) => command,
+        Err(usage) => {
+            // Help is an error to clap, too. A reader that has seen enough closes the pipe.
+            let _ = usage.print();
+            return u8::try_from(usage.exit_code()).unwrap_or(2);
+        }
+    };
     undo_when_told_to_end();
-    let result = match Cli::parse().command {
+    let result = match command {
         Command::Compile(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Inspect(args) => args.run(),
@@ -157,14 +166,14 @@ pub fn run() -> ExitCode {
             let text = if report.as_json { json(&report.json) } else { report.text };
             // A reader that has seen enough closes the pipe: no reason to complain.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            if report.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            u8::from(!report.holds)
         }
         Err(failure) => {
             let advice = advice(failure.hint()).map_or(String::new(), |text| format!("; {text}"));
             // One line, and no command to the terminal, whoever wrote what is in it.
             let message = failure.to_string();
             let _ = writeln!(std::io::stderr(), "error: {}{advice}", Said(&message));
-            ExitCode::FAILURE
+            1
         }
     }
 }

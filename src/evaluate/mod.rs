@@ -9,6 +9,8 @@ pub mod gae;
 pub mod localise;
 mod network;
 
+use std::ops::ControlFlow;
+
 use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 
@@ -42,6 +44,9 @@ pub enum Error {
         /// Why, and what to do.
         what: String,
     },
+    /// Whoever is told of the progress wants no more of it.
+    #[error("stopped before it was done")]
+    Stopped,
     /// It cannot be run.
     #[error(transparent)]
     Run(#[from] verify::Error),
@@ -215,12 +220,24 @@ impl Random {
     }
 }
 
-/// Measures how faithful rules are on a model and data. `progress` is told how much is done, of how much.
+/// The axes of channels, height and width of an input of four axes: behind the batch, with the channels first
+/// unless only the last axis has a number of channels, 1 or 3.
+pub fn image_axes(shape: &[Option<usize>]) -> Option<[usize; 3]> {
+    let &[_, second, _, fourth] = shape else { return None };
+    Some(match (second, fourth) {
+        (Some(1 | 3), _) => [1, 2, 3],
+        (_, Some(1 | 3)) => [3, 1, 2],
+        _ => [1, 2, 3],
+    })
+}
+
+/// Measures how faithful rules are on a model and data. `progress` is told how much is done, of how much, and says
+/// whether to go on.
 pub fn evaluate(
     model: &Model,
     data: &Data,
     request: &Request,
-    progress: &dyn Fn(u64, u64),
+    progress: &dyn Fn(u64, u64) -> ControlFlow<()>,
 ) -> Result<Report, Error> {
     let gradient = "gradient-x-input".parse();
     let gradient: Choice =
@@ -295,7 +312,7 @@ pub fn evaluate(
         }
         let mut report = samples.flip(&mut plain, &found, &classes, request, &mut |rows| {
             done += rows as u64;
-            progress(done.min(total.saturating_sub(1)), total);
+            progress(done.min(total.saturating_sub(1)), total)
         })?;
         report.method = method;
         report.localisation = samples.localisation(&found);
@@ -304,7 +321,7 @@ pub fn evaluate(
         report.gae = Gae::mean(&scores);
         reports.push(report);
     }
-    progress(total, total);
+    let _ = progress(total, total);
     reports.sort_by(|a, b| b.gap.total_cmp(&a.gap));
     Ok(Report {
         input: name,
@@ -497,7 +514,7 @@ impl Samples {
         maps: &[Vec<f64>],
         classes: &[usize],
         request: &Request,
-        done: &mut dyn FnMut(usize),
+        done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<MethodReport, Error> {
         let n = self.count();
         let shares = flip::shares(self.regions.count(), request.steps);
@@ -520,7 +537,9 @@ impl Samples {
                 areas[side] += both[side] / n as f64;
                 curves[side].iter_mut().zip(&curve).for_each(|(mean, p)| *mean += p / n as f64);
                 order.reverse();
-                done(rows.len());
+                if done(rows.len()).is_break() {
+                    return Err(Error::Stopped);
+                }
             }
             gaps.push(both[1] - both[0]); // LeRF and MoRF
         }

@@ -379,6 +379,36 @@ fn a_picture_and_its_numbers_replace_no_input() {
     assert!(at.join("q.npy").is_file());
 }
 
+#[test]
+fn a_page_is_there_with_all_its_weights_or_not_at_all() {
+    let directory = place();
+    let at = directory.path();
+    with_external(at, "w.bin", "w.bin");
+    succeeds(at, &["compile", "m.onnx", "-o", "e.onnx"]);
+    succeeds(at, &["page", "e.onnx", "-o", "page"]);
+    let facts = fs::read_to_string(at.join("page/facts.js")).unwrap();
+    assert!(
+        facts.contains("\"external\":[[\"w.bin\",{\"parts\":[\"data/weights.0.0.js\"]}]]"),
+        "{facts}"
+    );
+    // A second one replaces the first.
+    succeeds(at, &["page", "e.onnx", "-o", "page/"]);
+    fs::copy(at.join("e.onnx"), at.join("facts.js")).unwrap();
+    fs::create_dir(at.join("full")).unwrap();
+    fs::write(at.join("full/data"), "no directory").unwrap();
+    let before = contents(at);
+    for (args, what) in [
+        (&["page", "facts.js", "-o", "."][..], "would overwrite"),
+        (&["page", "e.onnx", "-o", "full"], "not a directory"),
+        (&["page", "e.onnx", "-o", "new", "--labels", "none.txt"], "none.txt"),
+        (&["page", "e.onnx", "-o", "new", "--tokenizer", "w.bin"], "w.bin"),
+    ] {
+        let message = refused(at, args);
+        assert!(message.contains(what), "{message}");
+        assert_eq!(contents(at), before, "{args:?}");
+    }
+}
+
 // ----- What is run -----
 
 /// A command that finds no ONNX Runtime but what lies around, and fetches nothing.

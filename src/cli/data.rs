@@ -83,10 +83,11 @@ fn folder(
             found.push((entry, None));
         }
     }
+    let pixels = preparation.pixels(model, input, axes);
     let mut samples: Vec<ArrayD<f64>> = Vec::new();
     for (path, _) in &found {
         let picture = images::picture(path).map_err(|e| refuse(path, e))?;
-        let numbers = preparation.numbers(&picture, model, input, axes);
+        let numbers = pixels.numbers(&picture);
         if let Some(first) = samples.first().filter(|first| first.shape() != numbers.shape()) {
             let what = format!(
                 "of shape {:?}, and those before are of {:?}",

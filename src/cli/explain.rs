@@ -201,7 +201,7 @@ fn ran(
         (numbers, None)
     } else {
         let picture = images::picture(image).map_err(bad_image)?;
-        (preparation.numbers(&picture, model, input, axes), Some(picture))
+        (preparation.pixels(model, input, axes).numbers(&picture), Some(picture))
     };
     let mut feeds = vec![(name.clone(), Array::of_numbers(&numbers, input.elem)?)];
     let target = ArrayD::from_elem(IxDyn(&[1]), target);

@@ -47,19 +47,11 @@ impl Preparation {
         })
     }
 
-    /// A picture as an input is fed it, a batch of one.
-    pub fn numbers(
-        &self,
-        picture: &DynamicImage,
-        model: &Model,
-        input: &Input,
-        [c, h, w]: [usize; 3],
-    ) -> ArrayD<f64> {
-        let shape = |axis: usize| input.shape.get(axis).copied().flatten();
-        let size =
-            |axis: usize, own: u32| shape(axis).and_then(|n| u32::try_from(n).ok()).unwrap_or(own);
-        let (height, width) = (size(h, picture.height()), size(w, picture.width()));
-        let channels = if shape(c) == Some(1) { 1 } else { 3 };
+    /// How a picture becomes this input, with axes of channels, height and width.
+    pub fn pixels(&self, model: &Model, input: &Input, axes: [usize; 3]) -> Pixels {
+        let [size_of_channels, height, width] =
+            axes.map(|axis| input.shape.get(axis).copied().flatten());
+        let channels = if size_of_channels == Some(1) { 1 } else { 3 };
         let listed = |given: &[f64], key: &str, default: f64| -> Vec<f64> {
             let stated = model.metadata(key).map(|text| {
                 let numbers = text.trim_matches(['[', ']', '(', ')']).split(',');
@@ -72,16 +64,50 @@ impl Preparation {
         };
         let bytes = model.metadata("Image.NominalPixelRange") == Some("NominalRange_0_255")
             || DataType::as_str_name(&input.elem).contains("INT");
-        let divisor = self.divisor.unwrap_or(if bytes { 1.0 } else { 255.0 });
-        let (mean, std) = (listed(&self.mean, "mean", 0.0), listed(&self.std, "std", 1.0));
+        Pixels {
+            axes,
+            height,
+            width,
+            divisor: self.divisor.unwrap_or(if bytes { 1.0 } else { 255.0 }),
+            mean: listed(&self.mean, "mean", 0.0),
+            std: listed(&self.std, "std", 1.0),
+        }
+    }
+}
+
+/// How a picture becomes an input: scaled to its size, and per channel
+/// (pixel of 0 to 255 / divisor − mean) / std.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Pixels {
+    /// The axes of channels, height and width.
+    axes: [usize; 3],
+    /// The height in pixels; the picture's own where the model takes any.
+    height: Option<usize>,
+    /// The width in pixels; the picture's own where the model takes any.
+    width: Option<usize>,
+    divisor: f64,
+    /// One for each channel: one of grey, or three of red, green and blue.
+    mean: Vec<f64>,
+    /// As many.
+    std: Vec<f64>,
+}
+
+impl Pixels {
+    /// A picture as the input is fed it, a batch of one.
+    pub fn numbers(&self, picture: &DynamicImage) -> ArrayD<f64> {
+        let size =
+            |size: Option<usize>, own: u32| size.and_then(|n| u32::try_from(n).ok()).unwrap_or(own);
+        let (height, width) =
+            (size(self.height, picture.height()), size(self.width, picture.width()));
         let resized = picture.resize_exact(width, height, FilterType::Triangle);
         let grey = resized.to_luma32f();
         let rgb = resized.to_rgb32f();
+        let Self { axes: [c, h, w], divisor, mean, std, .. } = self;
         let mut dims = [1; 4];
-        (dims[c], dims[h], dims[w]) = (channels, height as usize, width as usize);
+        (dims[*c], dims[*h], dims[*w]) = (mean.len(), height as usize, width as usize);
         ArrayD::from_shape_fn(IxDyn(&dims), |at| {
-            let (x, y, channel) = (at[w] as u32, at[h] as u32, at[c]);
-            let pixel = if channels == 1 { grey[(x, y)][0] } else { rgb[(x, y)][channel] };
+            let (x, y, channel) = (at[*w] as u32, at[*h] as u32, at[*c]);
+            let pixel = if mean.len() == 1 { grey[(x, y)][0] } else { rgb[(x, y)][channel] };
             (f64::from(pixel) * 255.0 / divisor - mean[channel]) / std[channel]
         })
     }

@@ -8,6 +8,7 @@ mod explain;
 mod heat;
 mod images;
 mod inspect;
+mod page;
 mod print;
 mod rules;
 mod verify;
@@ -43,6 +44,7 @@ enum Command {
     Verify(verify::Args),
     Inspect(inspect::Args),
     Explain(explain::Args),
+    Page(page::Args),
     Evaluate(evaluate::Args),
     Print(print::Args),
     Rules(rules::Args),
@@ -156,6 +158,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify(args) => args.run(),
         Command::Inspect(args) => args.run(),
         Command::Explain(args) => args.run(),
+        Command::Page(args) => args.run(),
         Command::Evaluate(args) => args.run(),
         Command::Print(args) => args.run(),
         Command::Rules(args) => Ok(args.run()),

@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
     trials![
         compiles_verifies_and_explains,
         a_colour_picture_and_an_array_are_images_too,
+        a_page_holds_the_model_and_how_it_is_fed,
         wrong_usage_exits_with_2,
         failures_exit_with_1_name_the_file_and_leave_nothing,
         an_operator_without_a_rule_is_an_error_or_a_cut,
@@ -124,6 +125,73 @@ fn compiles_verifies_and_explains() {
     // What the network sees of a three is relevant, the empty border is not.
     assert!(relevance.sum() > 1.0);
     assert!(relevance.iter().filter(|v| **v == 0.0).count() > 20);
+}
+
+/// `web/test.mjs` opens pages; this is what they are made of.
+fn a_page_holds_the_model_and_how_it_is_fed() {
+    let directory = with_digits();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("labels.txt"), "zero\none\n</script>\n").unwrap();
+    let package = at("ort");
+    fs::create_dir_all(package.join("dist")).unwrap();
+    let run = |args: &[&str]| abslrp(directory.path(), args);
+    assert!(run(&["compile", "digits.onnx", "--target", "input:2"]).status.success());
+    let write = ["page", "digits.explained.onnx", "-o", "page", "--labels", "labels.txt"];
+    let prepared = ["--mean", "0.5", "--std", "0.25"];
+    // A folder that is not the package is refused before anything is written.
+    let refused = run(&[&write[..], &["--ort-web", "ort"]].concat());
+    let message = text(&refused.stderr);
+    assert!(message.contains("ort.wasm.min.js") && message.contains("--ort-web"), "{message}");
+    assert!(!at("page").exists());
+    let written = run(&[&write[..], &prepared, &["--json"]].concat());
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&written.stdout).unwrap();
+    assert_eq!(report["page"], "page/index.html");
+    let names = files(&at("page"));
+    let expected = [
+        "data",
+        "facts.js",
+        "files.js",
+        "index.html",
+        "page.css",
+        "page.js",
+        "views.js",
+        "worker.js",
+    ];
+    assert_eq!(names, expected);
+    let facts = fs::read_to_string(at("page/facts.js")).unwrap();
+    let facts = facts.strip_prefix("const facts = ").and_then(|f| f.strip_suffix(";\n")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(facts).unwrap();
+    assert_eq!(facts["name"], "digits");
+    assert_eq!((&facts["target"], &facts["maps"]), (&"input:2".into(), &2.into()));
+    assert_eq!(facts["labels"], serde_json::json!(["zero", "one", "</script>"]));
+    assert_eq!(facts["outputs"], serde_json::json!(["logits"]));
+    let input = serde_json::json!({
+        "name": "x", "type": "float32", "shape": [null, 1, 8, 8], "relevance": "x_relevance",
+        "picture": {"axes": [1, 2, 3], "height": 8, "width": 8, "divisor": 255.0, "mean": [0.5], "std": [0.25]},
+    });
+    assert_eq!(facts["inputs"], serde_json::json!([input]));
+    // Scripts hold the model, to the byte.
+    let mut compressed = Vec::new();
+    for part in facts["model"]["parts"].as_array().unwrap() {
+        let script = fs::read_to_string(at("page").join(part.as_str().unwrap())).unwrap();
+        let base64 =
+            script.strip_prefix("part = \"").and_then(|s| s.strip_suffix("\";\n")).unwrap();
+        compressed
+            .extend(base64::Engine::decode(&base64::prelude::BASE64_STANDARD, base64).unwrap());
+    }
+    let mut model = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(&*compressed), &mut model).unwrap();
+    assert_eq!(model, fs::read(at("digits.explained.onnx")).unwrap());
+    // What is loaded from elsewhere has to be what it was.
+    for (_, place) in
+        facts["packages"].as_array().unwrap().iter().map(|p| (&p[0], &p[1]["address"]))
+    {
+        assert!(place["url"].as_str().unwrap().starts_with("https://"), "{place}");
+        assert!(place["integrity"].as_str().unwrap().starts_with("sha384-"), "{place}");
+    }
+    let plain = run(&["page", "digits.onnx", "-o", "plain"]);
+    assert!(text(&plain.stderr).contains("abslrp compile"), "{}", text(&plain.stderr));
 }
 
 fn a_colour_picture_and_an_array_are_images_too() {

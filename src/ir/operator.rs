@@ -194,6 +194,12 @@ pub trait Operator: Sync {
         true
     }
 
+    /// An operand that says where to take what, as the places of a grid do. It counts as constant but for a
+    /// gradient.
+    fn steered_by(&self, _node: NodeRef) -> Option<usize> {
+        None
+    }
+
     /// Whether the output depends on the operands' data, not on their shapes or types alone.
     fn depends(&self, _node: NodeRef) -> bool {
         true

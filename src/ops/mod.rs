@@ -56,6 +56,7 @@ mod gelu;
 mod gemm;
 mod global_average_pool;
 mod global_max_pool;
+mod grid_sample;
 mod group_normalization;
 mod hard_sigmoid;
 mod hard_swish;
@@ -108,6 +109,7 @@ mod reshape;
 mod resize;
 mod reverse_sequence;
 mod rms_normalization;
+mod sampling;
 mod scan;
 mod scatter_elements;
 mod scatter_nd;
@@ -155,7 +157,7 @@ operators! {
     abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
     cast_like celu clip compare compress concat constant conv conv_transpose cos cosh cum_sum
     depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten gather
-    gather_elements gather_nd gelu gemm global_average_pool global_max_pool group_normalization
+    gather_elements gather_nd gelu gemm global_average_pool global_max_pool grid_sample group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
     leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool max_unpool
     mean_variance_normalization mish mod_ mul neg one_hot p_relu pad pow quantize_linear random range

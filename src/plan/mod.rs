@@ -381,6 +381,9 @@ impl<'g> Walk<'g> {
                             continue;
                         }
                     };
+                    if !matches!(treatment, Treatment::Adjoint | Treatment::PositiveAdjoint) {
+                        unit.hold_steering(graph);
+                    }
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };
                         unsupported.push(Problem::new(graph, node, source));

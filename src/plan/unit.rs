@@ -24,7 +24,7 @@ pub struct Unit {
     pub output: Value,
     /// What kind of operation it is.
     pub kind: Kind,
-    /// The operand that is held constant, as if it were a weight: a gate.
+    /// The operand that is held constant, as if it were a weight: a gate, or the places of a grid.
     pub held: Option<usize>,
     /// Its operator.
     pub operator: &'static dyn Operator,
@@ -84,6 +84,13 @@ impl Unit {
             let adds_up = self.operator.adds_up_terms(graph.node(self.node));
             (self.held, self.kind) =
                 (Some(operand), if adds_up { Kind::Weighted } else { Kind::Affine });
+        }
+    }
+
+    /// Holds the operand constant that says where, not what.
+    pub fn hold_steering(&mut self, graph: &Graph) {
+        if self.group.is_none() && self.held.is_none() {
+            self.held = self.operator.steered_by(graph.node(self.node));
         }
     }
 

@@ -102,7 +102,7 @@ impl Operator for GridSample {
         let mut gains = gains.collect::<Result<Vec<_>, _>>()?;
         gains.reverse();
         let grid = Expr::concat(&gains, 2).ok_or(Error::Unknown { what: "the rank".into() })?;
-        Ok(grid.reshape_like(call.raw(1)?))
+        Ok(grid.cast(call.x(1)?.ty().elem).reshape_like(call.raw(1)?))
     }
 
     fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
@@ -152,7 +152,7 @@ fn beyond(node: NodeRef) -> Result<Beyond, Error> {
 
 /// The components of the grid, `[batch, places]` each, the last axis first.
 fn listed_places<'e>(call: &Call<'_, 'e>) -> Result<Vec<Expr<'e>>, Error> {
-    let grid = call.x(1)?;
+    let grid = call.x(1)?.cast(call.x(0)?.ty().elem);
     let last = grid.rank()?.saturating_sub(1);
     let places = grid.split(last, last.saturating_sub(1)).into_iter();
     Ok(places.map(|place| place.reshape(&[0, -1])).collect())
@@ -160,7 +160,8 @@ fn listed_places<'e>(call: &Call<'_, 'e>) -> Result<Vec<Expr<'e>>, Error> {
 
 /// How many elements of an axis of the data there are to 1 of the grid.
 fn scale<'e>(call: &Call<'_, 'e>, axis: usize) -> Result<Expr<'e>, Error> {
-    let size = number(call.x(0)?.size(axis + 2), call.x(1)?.ty().elem);
+    let x = call.x(0)?;
+    let size = number(x.size(axis + 2), x.ty().elem);
     let at_elements = call.node.flag("align_corners", false)?;
     Ok(if at_elements { size - 1.0 } else { size } * 0.5)
 }

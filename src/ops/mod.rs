@@ -38,6 +38,7 @@ mod cosh;
 mod cum_sum;
 mod depth_to_space;
 mod dequantize_linear;
+mod dft;
 mod div;
 mod dropout;
 mod einsum;
@@ -49,6 +50,7 @@ mod evaluation;
 mod exp;
 mod expand;
 mod flatten;
+mod fourier;
 mod gather;
 mod gather_elements;
 mod gather_nd;
@@ -109,6 +111,7 @@ mod reshape;
 mod resize;
 mod reverse_sequence;
 mod rms_normalization;
+mod roi_align;
 mod sampling;
 mod scan;
 mod scatter_elements;
@@ -130,6 +133,7 @@ mod space_to_depth;
 mod split;
 mod sqrt;
 mod squeeze;
+mod stft;
 mod sub;
 mod sum;
 mod swish;
@@ -143,6 +147,7 @@ mod trilu;
 mod unsqueeze;
 mod where_;
 mod window;
+mod windows;
 
 /// The table of operators: each module names its own.
 macro_rules! operators {
@@ -156,7 +161,7 @@ macro_rules! operators {
 operators! {
     abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
     cast_like celu clip compare compress concat constant conv conv_transpose cos cosh cum_sum
-    depth_to_space dequantize_linear div dropout einsum elu erf exp expand flatten gather
+    depth_to_space dequantize_linear dft div dropout einsum elu erf exp expand flatten gather
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool grid_sample group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
     leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool max_unpool
@@ -164,7 +169,7 @@ operators! {
     reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
-    rms_normalization scan scatter_elements scatter_nd selu shape shrink sigmoid sign sin sinh slice softmax
-    softplus softsign space_to_depth split sqrt squeeze sub sum swish tan tanh thresholded_relu
-    tile top_k transpose trilu unsqueeze where_
+    rms_normalization roi_align scan scatter_elements scatter_nd selu shape shrink sigmoid sign sin sinh slice softmax
+    softplus softsign space_to_depth split sqrt squeeze stft sub sum swish tan tanh thresholded_relu
+    tile top_k transpose trilu unsqueeze where_ windows
 }

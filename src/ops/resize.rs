@@ -152,7 +152,7 @@ fn resized<'c, 'g, 'e>(
 }
 
 /// The most elements that the matrix of an axis has where the data have fewer.
-const MATRIX: i64 = 1 << 24;
+pub(super) const MATRIX: i64 = 1 << 24;
 
 impl<'e> Along<'_, '_, 'e> {
     /// Whether the matrix that interpolates along the axis is no larger than the data, or than [`MATRIX`].

@@ -140,7 +140,8 @@ impl<'e> Samples<'e> {
 
     /// The magnitudes of what is added up in each sample, `[batch, channels, places]`; `like` has that shape.
     pub fn magnitudes(&self, x: Expr<'e>, like: Expr<'e>) -> Result<Expr<'e>, Error> {
-        let weights = self.corners().into_iter().map(|corner| (corner.index, corner.weight().abs()));
+        let weights =
+            self.corners().into_iter().map(|corner| (corner.index, corner.weight().abs()));
         sum_of_taken(x.abs(), like, weights)
     }
 
@@ -182,7 +183,8 @@ fn taps_at<'e>(
     let below = place.unary("Floor");
     let behind = place - below;
     let tap = |at: f64, weight, slope| {
-        let (index, counts) = within(below + at, size, beyond);
+        let at = if at.abs() > 0.0 { below + at } else { below };
+        let (index, counts) = within(at, size, beyond);
         let masked = |v: Expr<'e>| counts.map_or(v, |counts| v.where_or(counts, 0.0));
         Tap { index, weight: masked(weight), slope: masked(slope) }
     };
@@ -202,7 +204,7 @@ fn taps_at<'e>(
     }
 }
 
-/// The constant of Keys' cubic convolution that ONNX, PyTorch and OpenCV have.
+/// The constant of Keys' cubic convolution that ONNX has, as other libraries do.
 const KEYS: f64 = -0.75;
 
 /// `(a + 2) d³ − (a + 3) d² + 1` for distances `d` up to 1, and its derivative.

@@ -30,6 +30,7 @@ import numpy as np
 from . import _abslrp
 from ._runtime import library
 from ._show import Shown, show
+from ._torch import from_torch
 from .errors import (
     AbslrpError,
     AbslrpWarning,
@@ -65,6 +66,7 @@ __all__ = [
     "compile",
     "evaluate",
     "explain",
+    "from_torch",
     "inspect",
     "rules",
     "show",

@@ -3,6 +3,8 @@
 //! ```text
 //! R_x = x ⊙ Jᵀ R
 //! ```
+//!
+//! An index gets what is so computed for the part of a constant that it fetches, an embedding, added up.
 
 use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;

@@ -1,12 +1,13 @@
 //! Maps: the relevance of every input, for every target, as it is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Start, Sweep};
 use crate::{
     error::{Error, Problem},
-    ir::{self, Dim, Expr, Graph, Type, Value},
+    ir::{self, Dim, Expr, Graph, Kind, Type, Value},
     options::{Normalize, Options, Reduce},
+    plan::Planned,
 };
 
 impl<'e> Sweep<'_, 'e> {
@@ -42,6 +43,18 @@ impl<'e> Sweep<'_, 'e> {
         Ok((of, values))
     }
 
+    /// The values whose relevance is that of parts of constants which they fetch.
+    fn indices(&self) -> BTreeSet<Value> {
+        let mut indices = BTreeSet::new();
+        for Planned { unit, .. } in self.units {
+            let fetches = unit.kind == Kind::Embedding;
+            if fetches || unit.results(self.graph).any(|value| indices.contains(&value)) {
+                indices.extend(unit.recipients(self.graph).into_iter().map(|(_, value)| value));
+            }
+        }
+        indices
+    }
+
     /// The relevance from a start, less that from what it is contrasted with.
     fn contrasted(&self, start: &Start<'e>) -> Result<BTreeMap<Value, Expr<'e>>, Error> {
         let mut relevance = self.run(start.for_it, &mut |_, _| ())?;
@@ -60,7 +73,7 @@ impl<'e> Sweep<'_, 'e> {
     fn shown(&self, value: Value, r: Expr<'e>) -> Result<Expr<'e>, ir::Error> {
         let Self { graph, plan, options, emitter, .. } = *self;
         let mut r = r.assume(graph.ty(value).with(r.ty().elem));
-        if plan.times_input && plan.inputs.contains(&value) {
+        if plan.times_input && plan.inputs.contains(&value) && !self.indices().contains(&value) {
             let x = emitter.real(value);
             // Where nothing flows, nothing does through an infinite input either: 0 · ∞ = 0.
             let infinite = graph.facts(value).may_be_infinite;

@@ -209,9 +209,13 @@ impl<'s, 'e> Crossing<'s, 'e> {
                     Treatment::PositiveAdjoint => r.value().relu(),
                     _ => r.value(),
                 };
-                let s = cofactors
+                let mut s = cofactors
                     .clone()
                     .unwrap_or_else(|| results.iter().map(|r| r.map(values)).collect());
+                if self.sweep.plan.times_input && self.unit.kind == Kind::Embedding {
+                    // What counts is what was fetched: an index is no number to multiply by.
+                    s.iter_mut().flatten().for_each(|s| *s = *s * call.y());
+                }
                 for (operand, value) in recipients {
                     let g = call.adjoint_of_all(operand, &s)?;
                     let share = match cofactors {

@@ -41,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
             canonize_none_takes_every_node_by_itself,
             the_onnx_package_carries_no_other_models,
             products_with_one_hot_rows_are_embeddings,
+            gradient_x_input_of_an_index_is_that_of_its_embedding,
             groups_of_one_channel_have_the_parameters_of_channels,
         ],
         each("invariance::light", LIGHT, models_of_the_onnx_package_are_explained_as_they_are),
@@ -91,6 +92,26 @@ fn products_with_one_hot_rows_are_embeddings() {
         let model = Model::open(fixture(&format!("embeddings/{name}.onnx"))).unwrap();
         let error = explain(&model, &Options::default()).unwrap_err().to_string();
         assert!(error.contains("reaches an input"), "{error}");
+    }
+}
+
+/// The scores are homogeneous in the embedding, so that gradient × embedding is the score itself (Euler).
+fn gradient_x_input_of_an_index_is_that_of_its_embedding() {
+    let ids = Array::Int64(ndarray::arr2(&[[3i64, 0, 8], [1, 1, 5]]).into_dyn());
+    for (name, level) in ["gather", "one_hot", "equal"].iter().flat_map(|n| LEVELS.map(|l| (n, l)))
+    {
+        let (rule, target) = ("gradient-x-input".parse().unwrap(), "1".parse().unwrap());
+        let init = abslrp::options::Init::One;
+        let options =
+            Options { rule, target, init, class_axis: Some(2), level, ..Options::default() };
+        let directory = tempfile::tempdir().unwrap();
+        let path = fixture(&format!("embeddings/{name}.onnx"));
+        let explained = compile(&path, &options, directory.path());
+        let feeds = [("ids".into(), ids.clone())];
+        let scores = run(&explained, false, &feeds, "y").index_axis_move(ndarray::Axis(2), 1);
+        let map = run(&explained, false, &feeds, "ids_relevance");
+        assert!(scores.iter().all(|score| score.abs() > 1e-3), "{scores}");
+        assert!(distance(&map, &scores) < 1e-5, "{name} {level}: {map} is not {scores}");
     }
 }
 

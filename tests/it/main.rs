@@ -22,6 +22,7 @@ mod damage;
 mod fixtures;
 mod forms;
 mod invariance;
+mod manual;
 mod networks;
 mod passes;
 mod quantised;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         passes::trials,
         snapshots::trials,
         schema::trials,
+        manual::trials,
     ];
     let trials = suites.into_iter().flat_map(|suite| suite()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

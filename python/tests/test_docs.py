@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sysconfig
+import textwrap
 
 import numpy as np
 import onnx
@@ -77,7 +78,7 @@ def folders(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("page, language, text", blocks())
+@pytest.mark.parametrize("page, language, text", list(blocks()))
 def test_a_block_runs(page, language, text, folders, monkeypatch):
     folder = folders(page)
     monkeypatch.chdir(folder)
@@ -159,6 +160,15 @@ def documented(cls):
             yield ast.unparse(field.target), ast.unparse(field.annotation), " ".join(text.value.value.split())
 
 
+def signature(thing):
+    """How a function or class is called, as its source has it."""
+    source = inspect.getsource(thing.__init__ if inspect.isclass(thing) else thing)
+    function = ast.parse(textwrap.dedent(source)).body[0]
+    arguments = ast.unparse(function.args).removeprefix("self, ")
+    result = "" if inspect.isclass(thing) else f" -> {ast.unparse(function.returns)}"
+    return f"abslrp.{thing.__name__}({arguments}){result}"
+
+
 def reference():
     """The page of the reference."""
     page = [
@@ -171,8 +181,7 @@ def reference():
         thing = getattr(abslrp, name)
         if inspect.isclass(thing) and issubclass(thing, (Exception, dict)) or name == "Shown":
             continue
-        signature = str(inspect.signature(thing)).replace("'", "")
-        page += [f"### {name}", f"```text\nabslrp.{name}{signature}\n```", markdown(thing.__doc__)]
+        page += [f"### {name}", f"```text\n{signature(thing)}\n```", markdown(thing.__doc__)]
         if inspect.isclass(thing):
             page += [f"`inputs`: {text}" for _, _, text in documented(thing)]
             page.append(markdown(thing.__call__.__doc__))

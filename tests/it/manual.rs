@@ -85,7 +85,7 @@ fn configuration() -> String {
     let mut page = String::from(
         "# Configuration\n\nThis page is made of the source, and a test says that it is.\n\n\
          ## Rules for different layers\n\n`--config FILE` reads TOML, and `composite=…` in Python takes the same as a mapping; \
-         [an example](../rules.md#rules-for-different-layers). A file has\n\n| key | | |\n|---|---|---|\n",
+         [an example](../rules.md#rules-for-different-layers). A file has\n\n| key | type | meaning |\n|---|---|---|\n",
     );
     let row = |page: &mut String, (field, ty, said): &(String, String, String)| {
         let _ = writeln!(page, "| `{field}` | {} | {said} |", in_toml(ty));
@@ -96,10 +96,10 @@ fn configuration() -> String {
             row(&mut page, &field);
         }
     }
-    page += "\nand each match\n\n| key | | |\n|---|---|---|\n";
+    page += "\nand each match\n\n| key | type | meaning |\n|---|---|---|\n";
     fields(source, "Match").iter().for_each(|field| row(&mut page, field));
     page += "\n## Options of rules\n\n`NAME:key=value,key=value`, with `a/b/c` for a list, one number per channel.\n\n\
-             | rule | option | default | |\n|---|---|---|---|\n";
+             | rule | option | default | meaning |\n|---|---|---|---|\n";
     for rule in ALL {
         for option in rule.options() {
             let default = option.default.map_or("needed".into(), |default| {
@@ -115,11 +115,12 @@ fn configuration() -> String {
             let _ = writeln!(page, "| `{rule}` | `{name}` | {default} | {what}{words} |");
         }
     }
-    page += "\n## Composites\n\n`--composite NAME:key=value`\n\n| composite | |\n|---|---|\n";
+    page +=
+        "\n## Composites\n\n`--composite NAME:key=value`\n\n| composite | meaning |\n|---|---|\n";
     for preset in PRESETS {
         let _ = writeln!(page, "| `{}` | {} |", preset.name, preset.what);
     }
-    page += "\n## Environment\n\n| variable | |\n|---|---|\n";
+    page += "\n## Environment\n\n| variable | meaning |\n|---|---|\n";
     for (name, what) in ENVIRONMENT {
         let _ = writeln!(page, "| `{name}` | {what} |");
     }

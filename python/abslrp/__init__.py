@@ -130,13 +130,13 @@ class Report(dict):  # type: ignore[type-arg]
 
 
 @overload
+def compile(model: Model, out: Path, *, progress: Progress | None = None, **options: Unpack[Options]) -> pathlib.Path: ...
+@overload
 def compile(model: bytes, *, progress: Progress | None = None, **options: Unpack[Options]) -> bytes: ...
 @overload
-def compile(model: _Proto, *, progress: Progress | None = None, **options: Unpack[Options]) -> _Proto: ...
+def compile(model: Path, *, progress: Progress | None = None, **options: Unpack[Options]) -> pathlib.Path: ...
 @overload
-def compile(
-    model: Model, out: Path | None = None, *, progress: Progress | None = None, **options: Unpack[Options]
-) -> pathlib.Path: ...
+def compile(model: _Proto, *, progress: Progress | None = None, **options: Unpack[Options]) -> _Proto: ...
 
 
 def compile(
@@ -175,7 +175,7 @@ def compile(
     if out is not None:
         return pathlib.Path(out)
     assert explained is not None
-    if isinstance(model, bytes):
+    if isinstance(model, (bytes, str, os.PathLike)):
         return explained
     proto = type(model)()
     proto.ParseFromString(explained)
@@ -236,7 +236,7 @@ def verify(
             path = pathlib.Path(folder, "model.onnx")
             path.write_bytes(given)
             given = path
-        files = []
+        files: list[tuple[str, Path]] = []
         if inputs is not None:
             arrays = _by_name(inputs, lambda: [name for name, _, _ in Explainer(given).inputs])
             for number, (name, array) in enumerate(arrays.items()):
@@ -410,7 +410,7 @@ def _source(model: Model) -> Path | bytes:
     if isinstance(model, (bytes, str, os.PathLike)):
         return model
     if hasattr(model, "SerializeToString"):
-        return model.SerializeToString()
+        return bytes(model.SerializeToString())
     raise TypeError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
 
 

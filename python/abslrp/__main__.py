@@ -14,7 +14,9 @@ def main() -> int:
     if found := library():
         # That of this environment, before any that another Python on the path may have.
         os.environ.setdefault("ORT_DYLIB_PATH", found)
-    return _abslrp.command_line(["abslrp", *sys.argv[1:]])
+    # Started by `python -m`, it is called what it would be called otherwise.
+    program = sys.argv[0] if sys.argv[0] != __file__ else "abslrp"
+    return _abslrp.command_line([program, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

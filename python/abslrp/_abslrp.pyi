@@ -7,6 +7,8 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Session", "abandon", "command_line", "compile", "evaluate", "inspect", "rules", "verify"]
+
 _Model = bytes | str | os.PathLike[str]
 _Path = str | os.PathLike[str]
 _Progress = Callable[[int, int], object] | None

@@ -78,12 +78,12 @@ def from_torch(
             options["dynamic_axes"] = {name: {0: "batch"} for name in [*named, *(output_names or [])]}
             file: Any = io.BytesIO() if out is None else str(out)
             torch.onnx.export(module, arguments, file, **options)
-            return file.getvalue() if out is None else pathlib.Path(file)
+            return bytes(file.getvalue()) if out is None else pathlib.Path(file)
         samples = torch.export.Dim("batch")
         options["dynamic_shapes"] = {name: {0: samples} for name in named}
         program = torch.onnx.export(module, arguments, verbose=False, **options)
         if out is None:
-            return program.model_proto.SerializeToString()
+            return bytes(program.model_proto.SerializeToString())
         program.save(str(out), external_data=True)
         return pathlib.Path(out)
     finally:

@@ -54,7 +54,7 @@ def folders(tmp_path_factory):
             return made[page]
         made[page] = place = tmp_path_factory.mktemp(page.stem)
         digits, cancer = np.load(FIXTURES / "digits.npz"), np.load(FIXTURES / "cancer.npz")
-        model = onnx.load(FIXTURES / "digits.dynamo20.onnx")
+        model = onnx.load(FIXTURES / "digits.legacy17.onnx")
         model.graph.input[0].name = "image"
         for node in model.graph.node:
             node.input[:] = ["image" if name == "x" else name for name in node.input]

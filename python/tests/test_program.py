@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import pathlib
 import subprocess
@@ -40,13 +39,12 @@ def test_it_says_who_it_is_and_what_is_wrong(tmp_path):
     assert failed.returncode == 1 and failed.stderr.startswith("error: ") and "nowhere.onnx" in failed.stderr
 
 
-def test_the_stub_names_what_the_extension_has():
-    stub = ast.parse(pathlib.Path(abslrp._abslrp.__file__).parent.joinpath("_abslrp.pyi").read_text())
-    named = {node.name for node in stub.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    assert named == {name for name in vars(abslrp._abslrp) if not name.startswith("_")}
-    session = next(node for node in stub.body if isinstance(node, ast.ClassDef))
-    members = {node.name for node in session.body if not node.name.startswith("_")}
-    assert members == {name for name in vars(abslrp._abslrp.Session) if not name.startswith("_")}
+def test_it_runs_itself_to_measure_a_process_of_its_own(digits):
+    path, _ = digits
+    done = run("bench", path, "--rounds", 1, "--no-fetch", "--json")
+    assert done.returncode == 0, done.stderr
+    variants = json.loads(done.stdout)["variants"]
+    assert variants and all(variant["alone"] for variant in variants)
 
 
 def test_the_wheel_has_licences_and_types():

@@ -1,6 +1,9 @@
 //! `abslrp bench`
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use abslrp::{
     onnx::transaction::Scratch,
@@ -57,7 +60,7 @@ fn at_most<const LIMIT: usize>(text: &str) -> Result<usize, String> {
 }
 
 impl Args {
-    pub fn run(self) -> Result<Report, Failure> {
+    pub fn run(self, program: &OsStr) -> Result<Report, Failure> {
         let request = Request {
             options: self.explain.into(),
             batch: self.batch,
@@ -79,7 +82,7 @@ impl Args {
         let spinner = spinner("running on ONNX Runtime");
         let mut report = bench(&self.model, &request, directory.path())?;
         for variant in &mut report.variants {
-            variant.alone = alone(&variant.path, &request)?;
+            variant.alone = alone(program, &variant.path, &request)?;
         }
         spinner.finish_and_clear();
         let (text, json) = (report.text(), serde_json::json!(report));
@@ -88,10 +91,9 @@ impl Args {
 }
 
 /// What a model takes in a process of its own; nothing where there can be no such process.
-fn alone(path: &Path, request: &Request) -> Result<Option<Alone>, Error> {
+fn alone(program: &OsStr, path: &Path, request: &Request) -> Result<Option<Alone>, Error> {
     let library = abslrp::verify::runtime::locate(&request.runtime)?;
-    let Ok(this) = std::env::current_exe() else { return Ok(None) };
-    let mut command = std::process::Command::new(this);
+    let mut command = std::process::Command::new(program);
     command.args(["bench", "--alone", "--batch", &request.batch.to_string()]);
     command.args(["--size", &request.size.to_string()]);
     if let Some(threads) = request.threads {

@@ -139,11 +139,13 @@ pub fn advice(hint: Option<Hint>) -> Option<&'static str> {
     })
 }
 
-/// The program `abslrp`: does what the arguments say, the first of which is the name it was called by.
+/// The program `abslrp`: does what the arguments say, the first of which is the program's own file, to be run again.
 /// Gives the exit code: 0 when the work is done and every check holds, 1 when not, 2 for wrong usage.
 ///
 /// It is for a whole process: a signal that ends the process first removes what is half written.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let program = arguments.first().cloned().unwrap_or_default();
     let command = match Cli::try_parse_from(arguments) {
         Ok(Cli { command }) => command,
         Err(usage) => {
@@ -162,7 +164,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Evaluate(args) => args.run(),
         Command::Print(args) => args.run(),
         Command::Rules(args) => Ok(args.run()),
-        Command::Bench(args) => args.run(),
+        Command::Bench(args) => args.run(&program),
     };
     match result {
         Ok(report) => {

@@ -97,7 +97,9 @@ fn configuration() -> String {
         }
     }
     page += "\nand each match\n\n| key | type | meaning |\n|---|---|---|\n";
-    fields(source, "Match").iter().for_each(|field| row(&mut page, field));
+    for field in fields(source, "Match") {
+        row(&mut page, &field);
+    }
     page += "\n## Options of rules\n\n`NAME:key=value,key=value`, with `a/b/c` for a list, one number per channel.\n\n\
              | rule | option | default | meaning |\n|---|---|---|---|\n";
     for rule in ALL {

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "cargo run --release": "of the README, which builds what the wheel has already",
     "cargo test": "is `.ci/run`'s, too",
     "cargo install --locked abslrp": "needs a release",
+    "abslrp page": "needs the package onnxruntime-web; web/test.mjs runs it",
 }
 # What a snippet may lack here: frameworks that the manual has recipes for.
 FRAMEWORKS = {"torch", "transformers", "tensorflow", "tf2onnx", "sklearn", "skl2onnx"}

@@ -33,6 +33,7 @@ impl Args {
                     documentation.split("\n\n").next().unwrap_or_default().replace('\n', " ");
                 let first = first.split_once('—').map_or(first.trim(), |(_, what)| what.trim());
                 let _ = writeln!(text, "{:<17} {first}", rule.name());
+                let _ = writeln!(text, "    {}", rules::advice(*rule));
             }
             let mut options = Vec::new();
             for option in rule.options() {
@@ -47,10 +48,16 @@ impl Args {
                 options
                     .push(json!({ "name": option.name, "default": default, "what": option.what }));
             }
-            list.push(json!({ "name": rule.name(), "options": options, "text": documentation }));
+            list.push(json!({
+                "name": rule.name(),
+                "suits": rules::advice(*rule),
+                "options": options,
+                "text": documentation,
+            }));
         }
         if self.name.is_none() {
-            text += "\ncomposites:\n";
+            text += "\n`abslrp evaluate` measures which one is faithful for your network, and `abslrp verify` whether a map can be \
+                     trusted.\n\ncomposites:\n";
             for preset in PRESETS {
                 let _ = writeln!(text, "{:<25} {}", preset.name, preset.what);
             }

@@ -23,6 +23,8 @@
 //! No unit gives on more than it gets, Σ |R| never grows, so that a map is bounded by what it started
 //! from on any network. Where activations cannot be negative, layers and sums do what `abslrp-notebook`
 //! does.
+//!
+//! Suits any network, signed activations included: maps are bounded, and runtimes agree on them.
 
 use super::{Branch, Modifier, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;

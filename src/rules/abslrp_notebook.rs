@@ -18,6 +18,9 @@
 //!
 //! Where `y′` can be negative or vanish, as behind signed activations, the rule is ill-conditioned, since it
 //! divides by `y′`: there, use `abslrp`.
+//!
+//! Suits VGG16 and the like, whose activations behind the first layer are not negative, and whoever needs the map of
+//! the notebook.
 
 use super::{Branch, Modifier, Opt, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;

@@ -26,6 +26,8 @@
 //! nothing at inference; an exported graph has none.
 //!
 //! Since it divides by `|y|`, which vanishes where contributions cancel, what it gives is as precise as those are.
+//!
+//! Suits comparisons with the release, on timm's VGG, ResNet and ViT.
 
 use super::{
     Branch, Detached, Init, Modifier, Normalize, Part, Ratio, Rule, RuleOptions, Stabiliser, Start,

@@ -8,6 +8,9 @@
 //! pools and sums share it in proportion (the same formula with 1e-6), max pools give it to the winner,
 //! and other functions without weights move it by their gradient. All rules for layers with weights
 //! do that elsewhere.
+//!
+//! Suits the last layers of networks of ReLUs, in a composite. In all layers it is gradient × input, nearly, and noise where
+//! results vanish.
 
 use super::{Opt, Ratio, Rule, RuleOptions, Treatment, at_weights};
 use crate::ir::Kind;

@@ -4,6 +4,8 @@
 //! ```text
 //! R_x = Jᵀ s      of f(1; W = 1, b = 0), with s = R / stabilised f(1; 1, 0)
 //! ```
+//!
+//! Suits the first layer, in a composite, where the map is to show regions and not how bright or dark they are.
 
 use super::{
     Branch, Modifier, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment, at_weights,

@@ -7,6 +7,8 @@
 //! where inputs are not negative. In general, with θ↑ = θ + γ max(θ, 0) and θ↓ = θ + γ min(θ, 0), relevance is
 //! shared by `f(x⁺; θ↑) + f(x⁻; θ↓)` where the layer's result is positive, and by `f(x⁺; θ↓) + f(x⁻; θ↑)` where it
 //! is negative; biases go with x⁺.
+//!
+//! Suits convolutional networks, and transformers whose map `verify` finds well-conditioned.
 
 use super::{
     Branch, Gate, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,

@@ -5,6 +5,8 @@
 //! ```
 //!
 //! With `--init one` it is the plain gradient (saliency; Simonyan et al. 2014).
+//!
+//! Suits checks: a framework's autograd gives the same. As an explanation it is what all others are measured against.
 
 use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;

@@ -4,6 +4,9 @@
 //! ```text
 //! R_x = Jᵀ R⁺
 //! ```
+//!
+//! Suits pictures of edges, not explanations: on networks of ReLUs its maps hardly depend on the class (Nie et al. 2018,
+//! Adebayo et al. 2018).
 
 use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;

@@ -190,6 +190,13 @@ pub fn documentation(rule: &dyn Rule) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// Which networks or layers a rule suits: the paragraph of its documentation that says so.
+pub fn advice(rule: &dyn Rule) -> String {
+    let documentation = documentation(rule);
+    let advice = documentation.split("\n\n").find(|paragraph| paragraph.starts_with("Suits "));
+    advice.unwrap_or_default().trim_end().replace('\n', " ")
+}
+
 /// The denominators of rules for layers with weights are stabilised by this where there is no
 /// other option for it, and so are those of sums; zennit's default.
 const STABILISER: f64 = 1e-6;

@@ -4,6 +4,8 @@
 //! ```text
 //! R_x = x ⊙ Jᵀ (R / (y + ε · sign(y)))
 //! ```
+//!
+//! Suits sums and pools, in a composite.
 
 use super::{Opt, Ratio, Rule, RuleOptions, STABILISER, Treatment, unweighted};
 use crate::ir::Kind;

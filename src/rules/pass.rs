@@ -1,5 +1,7 @@
 //! `pass` — relevance passes unchanged, where a unit has operands of the shape of its result; elsewhere as
 //! other rules for layers with weights.
+//!
+//! Suits single layers, in a composite, which are to leave relevance as it is.
 
 use super::{Rule, RuleOptions, Treatment, unweighted};
 use crate::ir::Kind;

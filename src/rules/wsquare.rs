@@ -5,6 +5,8 @@
 //! ```
 //!
 //! Biases are squared as well, as in zennit.
+//!
+//! Suits the first layer of a network whose inputs have no bounds, in a composite.
 
 use super::{
     Branch, Modifier, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment, at_weights,

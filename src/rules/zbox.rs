@@ -7,6 +7,8 @@
 //! ```
 //!
 //! `low` and `high` are numbers, or one number per channel: `low=-2.1/-2.0/-1.8`.
+//!
+//! Suits the first layer of a network for pixels, of which the bounds are known, in a composite.
 
 use super::{
     Branch, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,

@@ -1,4 +1,6 @@
-//! `zero` — relevance ends at layers with weights. Of use in a composite, where it keeps relevance out of a branch.
+//! `zero` — relevance ends at layers with weights.
+//!
+//! Suits branches, in a composite, that are to get no relevance.
 
 use super::{Rule, RuleOptions, Treatment, unweighted};
 use crate::ir::Kind;

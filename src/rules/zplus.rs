@@ -5,6 +5,9 @@
 //! ```
 //!
 //! Biases are cut to their positive part, as in zennit.
+//!
+//! Suits networks of ReLUs, whose activations are not negative; `abslrp` is the same there, and goes on to count what
+//! negative activations contribute at sums, gates and products.
 
 use super::{
     Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Treatment, alpha_beta::contributions,

@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         passes_are_chosen_by_name,
         a_changed_model_fails_verification,
         inspect_and_print_are_for_people_and_machines,
+        every_rule_says_what_it_suits,
     ]
 }
 
@@ -588,4 +589,15 @@ fn inspect_and_print_are_for_people_and_machines() {
     assert_eq!(plan["kinds"]["weighted"], 4);
     let output = abslrp(directory.path(), &["print", "digits.onnx"]);
     assert!(text(&output.stdout).starts_with("ir 10, opset 20\ninput  x: f32[batch, 1, 8, 8]\n"));
+}
+
+fn every_rule_says_what_it_suits() {
+    let rules = abslrp(Path::new("."), &["rules", "--json"]);
+    let rules: Vec<serde_json::Value> = serde_json::from_slice(&rules.stdout).unwrap();
+    assert_eq!(rules.len(), abslrp::rules::ALL.len());
+    let listed = text(&abslrp(Path::new("."), &["rules"]).stdout);
+    for rule in rules {
+        let suits = rule["suits"].as_str().unwrap();
+        assert!(suits.starts_with("Suits ") && listed.contains(suits), "{}: '{suits}'", rule["name"]);
+    }
 }

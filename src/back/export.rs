@@ -248,16 +248,14 @@ fn value_info(graph: &Graph, name: &str, ty: &Type) -> ValueInfoProto {
         Dimension { value, denotation: None }
     };
     let shape = ty.shape.as_ref();
-    let tensor = type_proto::Tensor {
+    let tensor = || type_proto::Tensor {
         elem_type: Some(ty.elem as i32),
         shape: shape.map(|dims| TensorShapeProto { dim: dims.iter().map(dim).collect() }),
     };
-    ValueInfoProto {
-        name: Some(name.into()),
-        r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(tensor)),
-            denotation: None,
-        }),
-        ..ValueInfoProto::default()
-    }
+    // In a subgraph a type may be left out, which runtimes infer then.
+    let ty = (ty.elem != DataType::Undefined).then(|| TypeProto {
+        value: Some(type_proto::Value::TensorType(tensor())),
+        denotation: None,
+    });
+    ValueInfoProto { name: Some(name.into()), r#type: ty, ..ValueInfoProto::default() }
 }

@@ -136,15 +136,7 @@ impl Import<'_> {
         label: &str,
         write: impl FnOnce(&Emitter) -> Result<Vec<Option<Value>>, ir::Error>,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        let nothing = self.graph.beside(None);
-        let first = self.graph.nodes().len();
-        let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
-        emitter.enter(label);
-        let results = write(&emitter);
-        self.graph = emitter.finish();
-        let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);
-        let is_node = |&node: &NodeIndex| matches!(self.graph.origin(node), Origin::New(_));
-        let nodes: Vec<_> = nodes.filter(is_node).collect();
+        let (nodes, results) = self.written(label, write);
         for (i, &node) in nodes.iter().enumerate() {
             let origin = &mut self.graph.dag[node].origin;
             if let Origin::New(mut emitted) = mem::replace(origin, Origin::Input) {
@@ -154,7 +146,6 @@ impl Import<'_> {
                 *origin = Origin::Body(emitted);
             }
         }
-        self.budget = self.budget.saturating_sub(nodes.len());
         match results {
             Ok(results) => Ok(Some(results)),
             Err(error) if error.is_invalid() && self.depth == 0 => Err(Error::Node {
@@ -168,6 +159,25 @@ impl Import<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Appends what is written, and says which nodes that is.
+    fn written<T>(
+        &mut self,
+        label: &str,
+        write: impl FnOnce(&Emitter) -> T,
+    ) -> (Vec<NodeIndex>, T) {
+        let nothing = self.graph.beside(None);
+        let first = self.graph.nodes().len();
+        let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
+        emitter.enter(label);
+        let results = write(&emitter);
+        self.graph = emitter.finish();
+        let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);
+        let is_node = |&node: &NodeIndex| matches!(self.graph.origin(node), Origin::New(_));
+        let nodes: Vec<_> = nodes.filter(is_node).collect();
+        self.budget = self.budget.saturating_sub(nodes.len());
+        (nodes, results)
     }
 
     /// Appends a node of a body; says whether it is known.
@@ -224,13 +234,33 @@ impl Import<'_> {
         if let Some(function) = self.graph.source.functions.iter().find(same) {
             return function_body(function, proto, self.graph.opset);
         }
-        if proto.op_type() == "If" && proto.plain_domain().is_empty() {
-            let condition = self.graph.facts((*inputs.first()?)?).ints()?.first()?.known()?;
-            let branch = if condition == 0 { "else_branch" } else { "then_branch" };
-            let branch = proto.attribute.iter().find(|a| a.name() == branch)?.g.as_ref()?;
-            return branch_body(branch);
+        let branch = branch(&self.graph, proto, inputs)?;
+        branch_body(proto.attribute.iter().find(|a| a.name() == branch)?.g.as_ref()?)
+    }
+
+    /// Appends copies of the nodes of a branch that is known to be taken, and returns its results.
+    pub(super) fn copied(
+        &mut self,
+        label: &str,
+        branch: &Graph,
+        captured: &[(&str, Value)],
+    ) -> Result<Option<Vec<Option<Value>>>, Error> {
+        let (nodes, results) = self.written(label, |emitter| {
+            let captured: Vec<_> =
+                captured.iter().map(|&(_, value)| emitter.value(value)).collect();
+            emitter.within(branch, &[], &captured, || {
+                let results: Vec<_> = branch.graph_outputs().map(|v| emitter.value(v)).collect();
+                emitter.check()?;
+                Ok(results.into_iter().map(|result| Some(result.value())).collect())
+            })
+        });
+        for node in nodes {
+            let origin = &mut self.graph.dag[node].origin;
+            if let Origin::New(emitted) = mem::replace(origin, Origin::Input) {
+                *origin = Origin::Body(emitted);
+            }
         }
-        None
+        Ok(results.map_err(|error| self.refusal = Some(error)).ok())
     }
 
     /// From now on the names of a call's outputs lead to the results of its body, so that relevance
@@ -292,6 +322,19 @@ fn function_body(function: &FunctionProto, call: &NodeProto, opset: i64) -> Opti
         constants: Vec::new(),
         open: false,
     })
+}
+
+/// The attribute with the branch that an `If` takes, if its condition is known.
+pub(super) fn branch(
+    graph: &Graph,
+    proto: &NodeProto,
+    inputs: &[Option<Value>],
+) -> Option<&'static str> {
+    if proto.op_type() != "If" || !proto.plain_domain().is_empty() {
+        return None;
+    }
+    let condition = graph.facts((*inputs.first()?)?).ints()?.first()?.known()?;
+    Some(if condition == 0 { "else_branch" } else { "then_branch" })
 }
 
 fn branch_body(branch: &GraphProto) -> Option<Body> {

@@ -10,7 +10,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Error, functions::Scope, masks};
+use super::{
+    Error,
+    functions::{Scope, branch},
+    masks,
+};
 use crate::{
     ir::{self, Child, Dim, Facts, Feeds, Graph, NodeIndex, Origin, Registry, Step, Type, Value},
     onnx::{
@@ -84,6 +88,12 @@ const ROUNDS: usize = 4;
 struct Around<'m> {
     inputs: Vec<Facts>,
     captured: Vec<(&'m str, usize, Facts)>,
+}
+
+/// A branch that is known to be taken, and which of its node's attributes it is.
+struct Chosen {
+    at_node: usize,
+    graph: Graph,
 }
 
 impl<'m> Import<'m> {
@@ -268,7 +278,11 @@ impl<'m> Import<'m> {
             captures(proto).into_iter().filter_map(|name| Some((name, named(name)?))).collect();
         // Sizes that get their symbols from here on follow from no operand's by name.
         let first_new = self.graph.symbols;
-        let body = self.inline(proto, &inputs, label(proto), &Scope::default(), 0)?;
+        let mut chosen = self.chosen(index, proto, &inputs, &captured)?;
+        let body = match &mut chosen {
+            Some(branch) => self.copied(label(proto), &branch.graph, &captured)?,
+            None => self.inline(proto, &inputs, label(proto), &Scope::default(), 0)?,
+        };
         let outputs = proto.output.iter().map(String::as_str);
         let values: Vec<_> = captured.iter().map(|&(_, value)| value).collect();
         let node = self.add(Origin::Source(index), &inputs, &values, outputs)?;
@@ -277,7 +291,7 @@ impl<'m> Import<'m> {
             return Err(self.refuse(node, ir::Error::Shapes { what }));
         }
         self.graph.dag[node].refusal = self.refusal.take().map(Box::new);
-        self.children(node, index, proto, &captured)?;
+        self.children(node, index, proto, &captured, chosen)?;
         match body {
             Some(results) => self.adopt(node, &results),
             None => {
@@ -348,25 +362,64 @@ impl<'m> Import<'m> {
         Type::new(declared.elem, believed.collect())
     }
 
-    /// Reads the subgraphs of a node that was just appended, and knows nothing of its outputs yet.
+    /// The branch that an `If` takes, if its condition is known. It is read before its node is appended, which it
+    /// can as it has no inputs.
+    fn chosen(
+        &mut self,
+        index: usize,
+        proto: &'m NodeProto,
+        inputs: &[Option<Value>],
+        captured: &[(&'m str, Value)],
+    ) -> Result<Option<Chosen>, Error> {
+        let Some(name) = branch(&self.graph, proto, inputs) else { return Ok(None) };
+        let mut attributes = proto.attribute.iter().enumerate();
+        let Some((at_node, source)) =
+            attributes.find_map(|(at, a)| (a.name() == name).then_some((at, a.g.as_ref()?)))
+        else {
+            return Ok(None);
+        };
+        if self.depth == DEPTH || self.budget == 0 || !source.input.is_empty() {
+            return Ok(None);
+        }
+        let around = Around { inputs: Vec::new(), captured: self.handed_in(source, captured) };
+        let graph = self.read(label(proto), (index, at_node, 0), source, &around)?;
+        Ok(Some(Chosen { at_node, graph }))
+    }
+
+    /// What a subgraph captures, of all that its node does, with the places there.
+    fn handed_in<'s>(
+        &self,
+        source: &'s GraphProto,
+        captured: &[(&str, Value)],
+    ) -> Vec<(&'s str, usize, Facts)> {
+        let places = captured.iter().enumerate().map(|(place, &(name, v))| (name, (place, v)));
+        let places: BTreeMap<_, _> = places.collect();
+        let captured = free(source).into_iter().filter_map(|name| {
+            let &(place, value) = places.get(name)?;
+            Some((name, place, self.graph.facts(value).clone()))
+        });
+        captured.collect()
+    }
+
+    /// Reads the subgraphs of a node that was just appended, but for one that was read before, and knows nothing
+    /// of its outputs yet.
     fn children(
         &mut self,
         node: NodeIndex,
         index: usize,
         proto: &'m NodeProto,
         captured: &[(&'m str, Value)],
+        mut chosen: Option<Chosen>,
     ) -> Result<(), Error> {
-        let places = captured.iter().enumerate().map(|(place, &(name, v))| (name, (place, v)));
-        let places: BTreeMap<_, _> = places.collect();
         for (at_node, attribute) in proto.attribute.iter().enumerate() {
             for (at, source) in attribute.g.iter().chain(&attribute.graphs).enumerate() {
-                let captured = free(source).into_iter().filter_map(|name| {
-                    let &(place, value) = places.get(name)?;
-                    Some((name, place, self.graph.facts(value).clone()))
-                });
-                let captured = captured.collect();
-                let step = (index, at_node, at);
-                let (graph, first) = self.child(node, step, source, captured)?;
+                let (graph, first) = match chosen.take_if(|chosen| chosen.at_node == at_node) {
+                    Some(chosen) => (chosen.graph, None),
+                    None => {
+                        let captured = self.handed_in(source, captured);
+                        self.child(node, (index, at_node, at), source, captured)?
+                    }
+                };
                 let (graph, first) = (graph.into(), first.map(Arc::new));
                 let child = Child { attribute: attribute.name().into(), graph, first };
                 self.graph.dag[node].children.push(child);
@@ -407,7 +460,8 @@ impl<'m> Import<'m> {
                     *known = Facts { ty, ..Facts::unknown(active) };
                 }
             }
-            let child = self.read(node, step, source, &around)?;
+            let label = self.graph.label(node).to_string();
+            let child = self.read(&label, step, source, &around)?;
             let mut inputs = around.inputs.clone();
             for &(output, input) in &carried {
                 if let Some(known) = inputs.get_mut(input)
@@ -424,15 +478,16 @@ impl<'m> Import<'m> {
         }
     }
 
+    /// Reads a subgraph of the node with that label.
     fn read(
         &mut self,
-        node: NodeIndex,
+        label: &str,
         step: Step,
         source: &'m GraphProto,
         around: &Around<'m>,
     ) -> Result<Graph, Error> {
         let path = self.graph.path.iter().flatten().copied().chain([step]).collect();
-        let scope = format!("{}{}/", self.scope, self.graph.label(node));
+        let scope = format!("{}{label}/", self.scope);
         let child = self.graph.beside(Some(path));
         let outer = (
             mem::replace(&mut self.graph, child),

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use petgraph::{Direction, graph::DiGraph, visit::EdgeRef};
 
 use super::{
-    Array, Child, Dim, Emitter, Error, Evaluation, Facts, NodeIndex, NodeRef, Operator, Origin,
-    Registry, Sign, Type, Value, array,
+    Array, Child, Dim, Emitter, Error, Evaluation, Facts, Kind, NodeIndex, NodeRef, Operator,
+    Origin, Registry, Sign, Type, Value, array,
     node::{Node, Slots},
 };
 use crate::onnx::{
@@ -437,7 +437,13 @@ impl Graph {
             }
         }
         for slot in 0..self.dag[node].outputs.len() {
-            let ty = inferred.as_ref().ok().and_then(|types| types.get(slot)).cloned();
+            let ty = match &inferred {
+                Ok(types) if types.is_empty() && slot == 0 => {
+                    Some(Type { elem: self.elements(node), shape: None })
+                }
+                Ok(types) => types.get(slot).cloned(),
+                Err(_) => None,
+            };
             let ty = self.settle(ty.unwrap_or_default());
             let facts = &mut self.dag[node].outputs[slot];
             facts.active = active;
@@ -449,6 +455,18 @@ impl Graph {
             }
         }
         inferred.map(|_| ())
+    }
+
+    /// The type of a node's elements where its operands do not tell the shape: what relevance crosses computes
+    /// numbers of the type of those it reads.
+    fn elements(&self, node: NodeIndex) -> DataType {
+        let view = self.node(node);
+        let kind = view.operator().and_then(|op| op.kind(view).ok());
+        if kind.is_none_or(|kind| matches!(kind, Kind::Stop | Kind::Subgraphs)) {
+            return DataType::Undefined;
+        }
+        let floats = self.reads(node).map(|v| self.ty(v)).find(|ty| ty.is_float());
+        floats.map_or(DataType::Undefined, |ty| ty.elem)
     }
 
     /// Gives every unknown size of a type a symbol of its own.

@@ -288,9 +288,11 @@ impl Window {
         })
     }
 
-    /// The shape of the output with `channels` channels.
+    /// The shape of the output with `channels` channels. The windows have as many axes as the input has behind
+    /// its channels, also where nothing else says how many.
     pub fn output(&self, input: &Type, channels: Dim) -> Vec<Type> {
-        let Some(shape) = &input.shape else { return Vec::new() };
+        let open = || vec![Dim::Unknown; 2 + self.kernel.len()];
+        let shape = input.shape.clone().unwrap_or_else(open);
         let spatial =
             shape.iter().skip(2).enumerate().map(|(axis, &size)| self.windows(axis, size));
         let batch = shape.first().copied().unwrap_or(Dim::Unknown);

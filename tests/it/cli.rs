@@ -598,6 +598,10 @@ fn every_rule_says_what_it_suits() {
     let listed = text(&abslrp(Path::new("."), &["rules"]).stdout);
     for rule in rules {
         let suits = rule["suits"].as_str().unwrap();
-        assert!(suits.starts_with("Suits ") && listed.contains(suits), "{}: '{suits}'", rule["name"]);
+        assert!(
+            suits.starts_with("Suits ") && listed.contains(suits),
+            "{}: '{suits}'",
+            rule["name"]
+        );
     }
 }

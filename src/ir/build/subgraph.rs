@@ -285,14 +285,22 @@ impl Emitter {
         let handed_in: Option<Vec<_>> = child.captured(node).into_iter().map(copy).collect();
         let (Some(operands), Some(handed_in)) = (operands, handed_in) else { return Ok(None) };
         let (mut children, mut captured) = (Vec::new(), Vec::new());
-        for Child { attribute, graph, .. } in child.children(node) {
+        let inner = |attribute: &str, graph: &Graph, captured: &mut Vec<Value>| {
             let inputs = graph.graph_inputs().map(|v| unnamed(graph.facts(v))).collect();
-            children.push(self.subgraph(attribute, inputs, &mut captured, |inputs| {
+            self.subgraph(attribute, inputs, captured, |inputs| {
                 let results = graph.graph_outputs();
                 self.within(graph, inputs, &handed_in, || {
                     Ok(results.map(|v| self.value(v)).collect())
                 })
-            })?);
+            })
+        };
+        for Child { attribute, graph, first } in child.children(node) {
+            let mut same = captured.clone();
+            let copy = inner(attribute, graph, &mut captured)?;
+            let first =
+                first.as_ref().map(|first| inner(attribute, first, &mut same)).transpose()?;
+            let first = first.filter(|_| same == captured).map(|first| first.graph);
+            children.push(Child { first, ..copy });
         }
         self.check()?;
         let operands: Vec<_> = operands.into_iter().map(|x| x.map(Expr::value)).collect();

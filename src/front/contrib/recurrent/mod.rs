@@ -192,7 +192,11 @@ fn layer<'e>(
 ) -> Result<Vec<Option<Expr<'e>>>, Error> {
     let Recurrent { gates, activations, states } = *recurrent;
     let batch_first = call.int("layout", 0)? == 1;
-    let exchanged = |x: Expr<'e>| if batch_first { x.transpose(&[1, 0, 2]) } else { x };
+    let exchanged = |x: Expr<'e>| {
+        // Sequences and states have three axes, also where branches before left that open.
+        let x = if x.rank().is_ok() { x } else { x.reshape(&[0, 0, 0]) };
+        if batch_first { x.transpose(&[1, 0, 2]) } else { x }
+    };
     let x = exchanged(call.x(0)?);
     let (w, r) = (call.x(1)?, call.x(2)?);
     let stated = call.int("hidden_size", 0)?;

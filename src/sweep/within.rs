@@ -44,7 +44,12 @@ impl<'e> Crossing<'_, 'e> {
             let body = body(inner, place)?;
             self.emitter.within(&body.graph, &[], &captured, || {
                 let outputs = body.graph.graph_outputs().zip(results);
-                let relevance = outputs.filter_map(|(v, r)| Some((v, (*r)?.value())));
+                // Branches may differ in rank, and each knows that of its own results.
+                let of_rank = |v: Value, r: Expr<'e>| match r.rank() {
+                    Ok(_) => r,
+                    Err(_) => r.reshape_like(self.emitter.value(v)),
+                };
+                let relevance = outputs.filter_map(|(v, r)| Some((v, of_rank(v, (*r)?.value()))));
                 let relevance = self.back(body, relevance)?;
                 let handed_in = self.of_captured(&body.graph, &relevance);
                 Ok(inner.recipients.iter().map(|v| handed_in.get(v).copied()).collect::<Vec<_>>())

@@ -133,6 +133,12 @@ fn every_rule_crosses_every_operator(path: &Path) {
             Err(_) if ["pass", "zero"].contains(&text) => continue,
             Err(error) if error.to_string().contains("takes opset 11") => continue,
             Err(error) if error.to_string().contains("that abslrp-official holds") => continue,
+            // It sums per sample, and no size says what a sample is where branches differ in rank.
+            Err(error)
+                if text == "abslrp-official" && error.to_string().contains("the rank of") =>
+            {
+                continue;
+            }
             other => drop(other.unwrap_or_else(|error| panic!("{text}: {error}"))),
         }
         let explained = compile(path, &options, directory.path());

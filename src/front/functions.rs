@@ -244,7 +244,7 @@ impl Import<'_> {
         label: &str,
         branch: &Graph,
         captured: &[(&str, Value)],
-    ) -> Result<Option<Vec<Option<Value>>>, Error> {
+    ) -> Option<Vec<Option<Value>>> {
         let (nodes, results) = self.written(label, |emitter| {
             let captured: Vec<_> =
                 captured.iter().map(|&(_, value)| emitter.value(value)).collect();
@@ -260,7 +260,7 @@ impl Import<'_> {
                 *origin = Origin::Body(emitted);
             }
         }
-        Ok(results.map_err(|error| self.refusal = Some(error)).ok())
+        results.map_err(|error| self.refusal = Some(error)).ok()
     }
 
     /// From now on the names of a call's outputs lead to the results of its body, so that relevance

@@ -280,7 +280,7 @@ impl<'m> Import<'m> {
         let first_new = self.graph.symbols;
         let mut chosen = self.chosen(index, proto, &inputs, &captured)?;
         let body = match &mut chosen {
-            Some(branch) => self.copied(label(proto), &branch.graph, &captured)?,
+            Some(branch) => self.copied(label(proto), &branch.graph, &captured),
             None => self.inline(proto, &inputs, label(proto), &Scope::default(), 0)?,
         };
         let outputs = proto.output.iter().map(String::as_str);

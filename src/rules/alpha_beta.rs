@@ -7,7 +7,7 @@
 //!
 //! Biases are cut to their positive part in z⁺ and to their negative part in z⁻, as in zennit.
 //!
-//! Suits convolutional networks of ReLUs, where what speaks against a class is to be seen as well: negative relevance.
+//! Suits convolutional networks of rectifiers, where what speaks against a class is to be seen as well: negative relevance.
 
 use super::{
     Branch, Modifier, Opt, Ratio, Rule, RuleOptions, STABILISER, Stabiliser, Term, Treatment,

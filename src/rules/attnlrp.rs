@@ -15,7 +15,7 @@
 //! It divides by results, which vanish where contributions cancel. In networks for images its authors use `gamma` at
 //! layers with weights for that reason: `docs/rules.md` says how.
 //!
-//! Suits transformers; on networks of ReLUs it is `epsilon`, and as noisy.
+//! Suits transformers; on networks of rectifiers it is `epsilon`, and as noisy.
 
 use super::{Branch, Detached, Ratio, Rule, RuleOptions, Stabiliser, Term, Treatment};
 use crate::ir::Kind;

@@ -11,7 +11,7 @@
 //! at layers with weights, the values of attention and sums; activations pass relevance on, and normalisations do
 //! with what they divide by for a constant. It is what the package lxt computes under that name.
 //!
-//! Suits transformers, at less cost than `attnlrp`; on networks of ReLUs it is `epsilon`, and as noisy.
+//! Suits transformers, at less cost than `attnlrp`; on networks of rectifiers it is `epsilon`, and as noisy.
 
 use super::{Rule, RuleOptions, Treatment, attnlrp};
 use crate::ir::Kind;

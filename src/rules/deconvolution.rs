@@ -5,7 +5,7 @@
 //! R_x = R⁺
 //! ```
 //!
-//! Suits pictures of edges, not explanations: on networks of ReLUs its maps hardly depend on the class (Nie et al. 2018).
+//! Suits pictures of edges, not explanations: on networks of rectifiers its maps hardly depend on the class (Nie et al. 2018).
 
 use super::{Rule, RuleOptions, Treatment};
 use crate::ir::Kind;

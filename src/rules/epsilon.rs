@@ -9,7 +9,7 @@
 //! and other functions without weights move it by their gradient. All rules for layers with weights
 //! do that elsewhere.
 //!
-//! Suits the last layers of networks of ReLUs, in a composite. In all layers it is gradient × input, nearly, and noise where
+//! Suits the last layers of networks of rectifiers, in a composite. In all layers it is gradient × input, nearly, and noise where
 //! results vanish.
 
 use super::{Opt, Ratio, Rule, RuleOptions, Treatment, at_weights};

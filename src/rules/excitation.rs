@@ -1,6 +1,6 @@
 //! `excitation` — excitation backprop (Zhang et al. 2016, eq. 5): `zplus` without biases.
 //!
-//! Suits convolutional networks of ReLUs, in the composite `excitation-backprop`.
+//! Suits convolutional networks of rectifiers, in the composite `excitation-backprop`.
 
 use super::{
     Modifier, Ratio, Rule, RuleOptions, STABILISER, Treatment, alpha_beta::contributions,

@@ -5,7 +5,7 @@
 //! R_x = Jᵀ R⁺
 //! ```
 //!
-//! Suits pictures of edges, not explanations: on networks of ReLUs its maps hardly depend on the class (Nie et al. 2018,
+//! Suits pictures of edges, not explanations: on networks of rectifiers its maps hardly depend on the class (Nie et al. 2018,
 //! Adebayo et al. 2018).
 
 use super::{Rule, RuleOptions, Treatment};

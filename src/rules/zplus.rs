@@ -6,7 +6,7 @@
 //!
 //! Biases are cut to their positive part, as in zennit.
 //!
-//! Suits networks of ReLUs, whose activations are not negative; `abslrp` is the same there, and goes on to count what
+//! Suits networks of rectifiers, whose activations are not negative; `abslrp` is the same there, and goes on to count what
 //! negative activations contribute at sums, gates and products.
 
 use super::{

@@ -11,7 +11,7 @@ use crate::{
     onnx::{self, Addition, Model},
     options::Options,
     passes,
-    plan::{Accepted, Plan},
+    plan::{self, Accepted, Plan},
     sweep::{self, Sweep},
 };
 
@@ -72,8 +72,12 @@ pub(crate) struct Draft<'m> {
 impl<'m> Draft<'m> {
     /// Plans the explanation of a model.
     pub fn new(model: &'m Model, options: &Options) -> Result<Self, Error> {
-        let graph = front::import(model, &crate::ops::REGISTRY)?;
-        let plan = Plan::new(&graph, options)?;
+        let mut graph = front::import(model, &crate::ops::REGISTRY)?;
+        let mut explained = plan::choose(&graph, options)?;
+        if let Some(select) = &options.select {
+            explained.value = front::part(&mut graph, explained.value, select)?;
+        }
+        let plan = Plan::new(&graph, explained, options)?;
         let options = Options { target: plan.start.target.clone(), ..options.clone() };
         Ok(Self { model, graph, plan, options })
     }

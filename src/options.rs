@@ -1,8 +1,12 @@
 //! What to explain, and how.
 
+mod select;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use select::{Cut, Select};
 
 pub use crate::rules::{Init, Normalize};
 use crate::{
@@ -26,6 +30,13 @@ pub struct Options {
     /// The explained tensor; the first graph output by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// Whether an output that a softmax or sigmoid at the very end makes is explained itself, not what was
+    /// before that.
+    #[serde(skip_serializing_if = "is_default")]
+    pub after_softmax: bool,
+    /// The part of the explained tensor that counts; all of it by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub select: Option<Select>,
     /// The class or classes that are explained.
     pub target: Target,
     /// The axis that classes lie along; 1 by default, the last where there are fewer.
@@ -104,6 +115,8 @@ pub enum Target {
     All,
     /// The class with the largest score, per sample.
     Argmax,
+    /// The largest element, per sample, whatever its place.
+    Max,
     /// One class.
     Index(i64),
     /// Several classes, each with a map of its own.
@@ -131,6 +144,7 @@ impl fmt::Display for Target {
         match self {
             Self::All => f.write_str("all"),
             Self::Argmax => f.write_str("argmax"),
+            Self::Max => f.write_str("max"),
             Self::Index(index) => write!(f, "{index}"),
             Self::Indices(indices) => {
                 f.write_str(&indices.iter().map(i64::to_string).collect::<Vec<_>>().join(","))
@@ -150,6 +164,7 @@ impl std::str::FromStr for Target {
         match (text, text.parse()) {
             ("all", _) => Ok(Self::All),
             ("argmax", _) => Ok(Self::Argmax),
+            ("max", _) => Ok(Self::Max),
             ("input", _) => Ok(Self::Input),
             (_, Ok(index)) if index >= 0 => Ok(Self::Index(index)),
             _ => {
@@ -162,7 +177,7 @@ impl std::str::FromStr for Target {
                     }
                     (_, Some(list)) if list.iter().all(|i| *i >= 0) => Ok(Self::Indices(list)),
                     _ => Err(format!(
-                        "'{text}' is none of all, argmax, input, input:COUNT, or class indices from 0"
+                        "'{text}' is none of all, argmax, max, input, input:COUNT, or class indices from 0"
                     ).into()),
                 }
             }

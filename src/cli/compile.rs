@@ -86,8 +86,7 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
         let (output, operator) = (Shown(output), Shown(operator));
         let _ = writeln!(
             text,
-            "      that is what {output} has before its {operator}; --output {output} explains \
-             it instead"
+            "      that is what {output} has before its {operator}; --after-softmax explains it itself"
         );
     }
     for (name, ty) in &summary.relevance {

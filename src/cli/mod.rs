@@ -272,8 +272,15 @@ pub struct Explain {
     /// The tensor to explain [default: the first graph output, before a final softmax or sigmoid]
     #[arg(long, value_name = "NAME")]
     output: Option<String>,
-    /// The classes to explain: all, argmax, indices (a map each, side by side on axis 1), or input:
-    /// adds a graph input `target` of one class per sample, or with input:K of K, a map each
+    /// Explain an output that a softmax or sigmoid at the very end makes itself, not what was before that
+    #[arg(long)]
+    after_softmax: bool,
+    /// The part of the explained tensor that counts, as numpy writes it, and targets are chosen in: ':,4:,:'
+    #[arg(long, value_name = "SLICES", allow_hyphen_values = true)]
+    select: Option<abslrp::options::Select>,
+    /// The classes to explain: all, argmax, max (the largest element per sample, whatever its place), indices (a
+    /// map each, side by side on axis 1), or input: adds a graph input `target` of one class per sample, or with
+    /// input:K of K, a map each
     #[arg(long, default_value = "all")]
     target: abslrp::options::Target,
     /// The axis that classes lie along [default: 1, the last where there are fewer]
@@ -353,6 +360,8 @@ impl From<Explain> for abslrp::Options {
             composite: args.composite.or(args.config.map(|config| config.composite)),
             canonize: args.canonize,
             output: args.output,
+            after_softmax: args.after_softmax,
+            select: args.select,
             target: args.target,
             class_axis: args.class_axis,
             init: args.init,

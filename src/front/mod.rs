@@ -13,8 +13,10 @@ mod functions;
 mod import;
 mod masks;
 mod quantised;
+mod select;
 #[cfg(test)]
 mod tests;
 
 pub use error::Error;
 pub use import::import;
+pub use select::part;

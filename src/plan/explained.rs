@@ -23,24 +23,33 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         let names: Vec<_> = graph.graph_outputs().filter(floating).map(|v| graph.name(v)).collect();
         if names.is_empty() { "none of the graph outputs".into() } else { names.join(", ") }
     };
-    if let Some(name) = &options.output {
-        let value = graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
+    let value = match &options.output {
+        Some(name) => graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
             option: Hint::Output,
             name: name.clone(),
             candidates: candidates(),
-        })?;
-        return match floating(&value) {
-            true => Ok(Explained { value, instead_of: None }),
-            false => Err(Error::NotFloating { name: name.clone(), candidates: candidates() }),
-        };
-    }
-    let first = graph.graph_outputs().next().ok_or(Error::NoOutput)?;
-    if !floating(&first) {
-        let name = graph.name(first).to_string();
+        })?,
+        None => graph.graph_outputs().next().ok_or(Error::NoOutput)?,
+    };
+    if !floating(&value) {
+        let name = graph.name(value).to_string();
         return Err(Error::NotFloating { name, candidates: candidates() });
     }
-    // A softmax at the very end, behind which there may be names and roundings but nothing else.
-    let mut end = first;
+    let is_output = graph.graph_outputs().any(|output| output == value);
+    let before =
+        if is_output && !options.after_softmax { before_squashing(graph, value) } else { None };
+    Ok(match before {
+        Some((before, operator)) => {
+            Explained { value: before, instead_of: Some((value, operator)) }
+        }
+        None => Explained { value, instead_of: None },
+    })
+}
+
+/// What an output is before the softmax or sigmoid at its very end, behind which there may be names and roundings
+/// but nothing else.
+fn before_squashing(graph: &Graph, output: Value) -> Option<(Value, &'static str)> {
+    let mut end = output;
     let same = ["Identity", "QuantizeLinear", "DequantizeLinear"];
     while same.contains(&graph.node(end.node).op_type()) {
         match graph.node(end.node).input(0) {
@@ -49,14 +58,9 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         }
     }
     let view = graph.node(end.node);
-    let squashing =
-        ["Softmax", "LogSoftmax", "Sigmoid"].into_iter().find(|&op| op == view.op_type());
-    match (squashing, view.input(0)) {
-        (Some(operator), Some(value)) if view.domain().is_empty() => {
-            Ok(Explained { value, instead_of: Some((first, operator)) })
-        }
-        _ => Ok(Explained { value: first, instead_of: None }),
-    }
+    let squashing = ["Softmax", "LogSoftmax", "Sigmoid"];
+    let operator = squashing.into_iter().find(|&op| op == view.op_type())?;
+    view.input(0).filter(|_| view.domain().is_empty()).map(|before| (before, operator))
 }
 
 /// How relevance starts and what maps end as, once the options and the rule have had their say.

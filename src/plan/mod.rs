@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-pub use explained::{Explained, Start};
+pub use explained::{Explained, Start, choose};
 pub use inner::{Body, Inner, places};
 pub use unit::Unit;
 
@@ -97,8 +97,7 @@ pub struct Plan {
 impl Plan {
     /// Plans the explanation of a graph. What has no rule is listed, not refused; see
     /// [`Plan::accept`].
-    pub fn new(graph: &Graph, options: &Options) -> Result<Self, Error> {
-        let explained = explained::choose(graph, options)?;
+    pub fn new(graph: &Graph, explained: Explained, options: &Options) -> Result<Self, Error> {
         if graph.ty(explained.value).is_empty() {
             return Err(Error::Empty { name: graph.name(explained.value).to_string() });
         }

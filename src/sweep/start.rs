@@ -31,10 +31,31 @@ impl<'e> Sweep<'_, 'e> {
         if how.target == Target::All || self.rank()? == 0 {
             return Ok(vec![Start { for_it: self.initial(y), against: None }]);
         }
+        if how.target == Target::Max {
+            let axes: Vec<_> = (usize::from(self.rank()? > 1)..self.rank()?).collect();
+            return Ok(vec![self.start(&axes, self.largest(&axes)?)?]);
+        }
         let classes = self.class_axis()?;
-        let positions = self.emitter.positions(y, classes).map_err(|e| self.refuse(e))?;
+        let positions = self.positions(y, classes)?;
         let chosen = self.chosen(classes)?.into_iter();
-        chosen.map(|class| self.start(classes, class.equals(positions))).collect()
+        chosen.map(|class| self.start(&[classes], class.equals(positions))).collect()
+    }
+
+    fn positions(&self, y: Expr<'e>, axis: usize) -> Result<Expr<'e>, Error> {
+        self.emitter.positions(y, axis).map_err(|e| self.refuse(e))
+    }
+
+    /// Where the largest element along several axes is, the last of all: the first one of equals.
+    fn largest(&self, axes: &[usize]) -> Result<Expr<'e>, Error> {
+        let y = self.explained();
+        let Some(first) = axes.first().copied().filter(|_| axes.len() > 1) else {
+            let axis = axes.first().copied().unwrap_or(0);
+            return Ok(y.arg_max(axis).equals(self.positions(y, axis)?));
+        };
+        let shape: Vec<_> = std::iter::repeat_n(0, first).chain([-1]).collect();
+        let row = y.reshape(&shape);
+        let hit = row.arg_max(first).equals(self.positions(row, first)?);
+        Ok(hit.reshape_like(y))
     }
 
     fn explained(&self) -> Expr<'e> {
@@ -68,7 +89,7 @@ impl<'e> Sweep<'_, 'e> {
         let mut per_sample = vec![1; self.rank()?];
         per_sample[0] = -1;
         Ok(match &self.plan.start.target {
-            Target::All => Vec::new(),
+            Target::All | Target::Max => Vec::new(),
             Target::Argmax => vec![self.explained().arg_max(classes)],
             Target::Index(at) => vec![self.class(*at, classes)?],
             Target::Indices(all) => {
@@ -110,13 +131,17 @@ impl<'e> Sweep<'_, 'e> {
         Ok(self.emitter.input("target", Type::new(DataType::Int64, dims)))
     }
 
-    /// What the sweep for a class starts from; `hit` says where it is.
-    fn start(&self, classes: usize, hit: Expr<'e>) -> Result<Start<'e>, Error> {
+    /// What the sweep for one of the elements along some axes starts from; `hit` says where it is.
+    fn start(&self, axes: &[usize], hit: Expr<'e>) -> Result<Start<'e>, Error> {
         let (how, y) = (&self.plan.start, self.explained());
         let elem = y.ty().elem;
         if how.init == Init::Softmax {
+            let &[classes] = axes else {
+                let what = "a start at the softmax score of one of several axes' elements".into();
+                return Err(self.refuse(ir::Error::Unsupported { what }));
+            };
             let p = y.softmax(classes).map_err(|e| self.refuse(e))?;
-            let score = p.where_or(hit, 0.0).sum(&[classes], true);
+            let score = p.where_or(hit, 0.0).sum(axes, true);
             let for_it = (score * (hit.cast(elem) - p)).named("start");
             return Ok(Start { for_it, against: None });
         }
@@ -124,12 +149,20 @@ impl<'e> Sweep<'_, 'e> {
         if !how.contrastive {
             return Ok(Start { for_it: own.named("start"), against: None });
         }
-        // As much again, spread over the other classes.
-        let others = match self.ty().dim(classes) {
-            Some(Dim::Known(count)) => self.emitter.scalar(elem, (count - 1).max(1) as f64),
-            _ => y.size(classes).cast(elem) - 1.0,
+        // As much again, spread over the others.
+        let counts: Option<Vec<_>> =
+            axes.iter().map(|&axis| self.ty().dim(axis).and_then(Dim::known)).collect();
+        let others = match counts {
+            Some(counts) => {
+                let count = counts.into_iter().map(|count| count as f64).product::<f64>();
+                self.emitter.scalar(elem, (count - 1.0).max(1.0))
+            }
+            None => {
+                let sizes = axes.iter().map(|&axis| y.size(axis).cast(elem));
+                sizes.reduce(|a, b| a * b).unwrap_or(y) - 1.0
+            }
         };
-        let spread = (own.sum(&[classes], true) / others) * (1.0 - hit.cast(elem));
+        let spread = (own.sum(axes, true) / others) * (1.0 - hit.cast(elem));
         Ok(if self.plan.is_linear(self.graph) {
             Start { for_it: (own - spread).named("start"), against: None }
         } else {

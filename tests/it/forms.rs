@@ -35,7 +35,7 @@ fn shape(path: &Path) -> Vec<usize> {
     sized.map(|(n, symbol)| n.unwrap_or_else(|| open(&symbol))).collect()
 }
 
-fn normal(shape: &[usize], seed: u64) -> ArrayD<f64> {
+pub fn normal(shape: &[usize], seed: u64) -> ArrayD<f64> {
     sample(shape, DataType::Float, seed).unwrap().numbers()
 }
 

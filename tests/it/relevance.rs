@@ -3,9 +3,12 @@
 use libtest_mimic::Trial;
 use ndarray::{ArrayD, Axis, Slice};
 
-use crate::common::{
-    Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden, input,
-    notebook, run, runner, trial, trials,
+use crate::{
+    common::{
+        Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden,
+        input, notebook, run, runner, trial, trials,
+    },
+    forms::normal,
 };
 
 /// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
@@ -20,6 +23,9 @@ pub fn trials() -> Vec<Trial> {
         epsilon_and_gradient_are_rules_too,
         a_target_input_asks_for_any_class,
         the_start_scales_relevance,
+        a_part_counts_alone,
+        the_largest_element_counts_alone,
+        what_a_softmax_makes_is_explained_if_asked_for,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
         what_is_asked_for_twice_is_one_output,
         at_the_pole_of_the_formula_nothing_is_amplified,
@@ -112,6 +118,65 @@ fn the_start_scales_relevance() {
         }
         assert!(distance(&got, &want) < TOLERANCE, "{init:?}");
     }
+}
+
+fn a_part_counts_alone() {
+    for (part, case) in [(":,1", "rel.class1"), ("...,1:2", "rel.class1"), (":,:", "rel.all")] {
+        check("vgg", "legacy17", &Options { select: part.parse().ok(), ..notebook() }, case);
+    }
+    // Targets are chosen in the part.
+    let select = ":,1:".parse().ok();
+    check(
+        "vgg",
+        "legacy17",
+        &Options { select, target: Target::Index(0), ..notebook() },
+        "rel.class1",
+    );
+}
+
+fn the_largest_element_counts_alone() {
+    check("vgg", "legacy17", &Options { target: Target::Max, ..notebook() }, "rel.argmax");
+    // Of a picture, the one at the place where it is.
+    let path = fixture("forms/conv_2d_groups.op17.onnx");
+    let x = normal(&[1, 4, 7, 6], 3);
+    let y = run(&path, false, &feed("x", &x), "y");
+    let (place, _) = y.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
+    let part: Vec<_> = place.slice().iter().map(ToString::to_string).collect();
+    let at_place = Options { select: part.join(",").parse().ok(), ..Options::default() };
+    for level in LEVELS {
+        let [largest, at_place] =
+            [Options { target: Target::Max, ..Options::default() }, at_place.clone()].map(
+                |options| {
+                    let directory = tempfile::tempdir().unwrap();
+                    let explained = compile(&path, &Options { level, ..options }, directory.path());
+                    run(&explained, false, &feed("x", &x), "x_relevance")
+                },
+            );
+        assert!(
+            largest.iter().any(|r| *r != 0.0) && distance(&largest, &at_place) < 1e-6,
+            "{level}"
+        );
+    }
+}
+
+fn what_a_softmax_makes_is_explained_if_asked_for() {
+    // Its output is σ of what is explained by default, and σ′ = σ (1 − σ).
+    let (path, x) = (fixture("cancer.legacy17.onnx"), input("cancer"));
+    let gradient = |after_softmax| {
+        let directory = tempfile::tempdir().unwrap();
+        let rule = "gradient".parse().unwrap();
+        let output = Some(runner(&path, false).outputs()[0].clone());
+        let options =
+            Options { rule, init: Init::One, after_softmax, output, ..Options::default() };
+        let explained = compile(&path, &options, directory.path());
+        run(&explained, false, &feed("x", &x), "x_relevance")
+    };
+    let (mut before, after) = (gradient(false), gradient(true));
+    let scores = runner(&path, false).run(&feed("x", &x)).unwrap().remove(0).1.numbers();
+    for (mut sample, score) in before.outer_iter_mut().zip(&scores) {
+        sample *= score * (1.0 - score);
+    }
+    assert!(distance(&after, &before) < 1e-5);
 }
 
 fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {

@@ -87,19 +87,29 @@ impl<'m> Draft<'m> {
         let Self { model, graph, plan, options } = self;
         let plan = plan.accept(&graph, options.on_unsupported)?;
         let (of, emitted, values) = emit(&graph, &plan, &options, |sweep| sweep.maps())?;
+        let taken = |name: &str| match graph.by_name(name) {
+            Some(_) => Err(Error::NameTaken { name: name.into() }),
+            None => Ok(()),
+        };
         let outputs = of
             .iter()
             .zip(values)
             .map(|(&of, value)| {
                 let name = format!("{}_relevance", graph.name(of));
-                match graph.by_name(&name) {
-                    Some(_) => Err(Error::NameTaken { name }),
-                    None => Ok(Output { name, value, ty: sweep::map_type(&graph, of, &options) }),
-                }
+                taken(&name)?;
+                Ok(Output { name, value, ty: sweep::map_type(&graph, of, &options) })
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, Error>>()?;
 
-        let mut addition = back::addition(&emitted, &outputs);
+        let mut addition = if options.on_demand {
+            taken(back::EXPLAIN)?;
+            let name = |o: &Output| Output { name: back::within(&o.name), ..o.clone() };
+            let within: Vec<_> = outputs.iter().map(name).collect();
+            let names: Vec<_> = outputs.iter().map(|o| o.name.clone()).collect();
+            back::on_demand(model.graph(), back::addition(&emitted, &within), &names)
+        } else {
+            back::addition(&emitted, &outputs)
+        };
         check(model, &addition, &graph)?;
         let source = &graph;
         let cut = plan.unsupported.iter().map(Problem::to_string).collect();

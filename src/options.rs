@@ -56,6 +56,9 @@ pub struct Options {
     /// Intermediate tensors whose relevance is an output too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relevance_of: Vec<String>,
+    /// Whether relevance is computed only where a graph input `explain` (a bool) asks for it; it is empty elsewhere.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_demand: bool,
     /// What to do where there is no rule.
     pub on_unsupported: OnUnsupported,
     /// The optimisation level.

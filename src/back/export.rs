@@ -220,7 +220,7 @@ fn constant_name(graph: &Graph, tensor: &TensorProto) -> String {
     }
 }
 
-fn message(
+pub fn message(
     op_type: &str,
     name: &str,
     input: Vec<String>,

@@ -2,11 +2,13 @@
 
 mod export;
 mod names;
+mod on_demand;
 mod record;
 #[cfg(test)]
 #[cfg(feature = "verify")]
 mod tests;
 
 pub use export::{Output, addition};
+pub use on_demand::{EXPLAIN, on_demand, within};
 pub(crate) use record::record;
 pub use record::{IllConditioned, Record, Summary, source_of};

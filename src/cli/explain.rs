@@ -168,6 +168,9 @@ impl Args {
     }
 }
 
+/// What an explained model may be asked by inputs that its source has not.
+const ADDED: [&str; 2] = ["target", "explain"];
+
 /// Runs an explained model on a picture.
 fn ran(
     model: &Model,
@@ -179,7 +182,8 @@ fn ran(
 ) -> Result<Ran, Failure> {
     let refuse = |what: String| Failure::Image { path: path.into(), what };
     let mut runner = Runner::new(&Source::File(path), true, Device::Cpu, how)?;
-    let images: Vec<_> = runner.inputs().into_iter().filter(|i| i.name != "target").collect();
+    let images: Vec<_> =
+        runner.inputs().into_iter().filter(|i| !ADDED.contains(&i.name.as_str())).collect();
     let [input] = images.as_slice() else {
         return Err(refuse("explain takes a model with one image input; use verify or ONNX Runtime itself for others".into()));
     };
@@ -206,6 +210,7 @@ fn ran(
     let mut feeds = vec![(name.clone(), Array::of_numbers(&numbers, input.elem)?)];
     let target = ArrayD::from_elem(IxDyn(&[1]), target);
     feeds.push(("target".into(), Array::Int64(target)));
+    feeds.push(("explain".into(), Array::Bool(ArrayD::from_elem(IxDyn(&[]), true))));
     let outputs = runner.run(&feeds)?;
     let wanted = format!("{name}_relevance");
     let relevance = outputs.iter().find(|(output, _)| *output == wanted);

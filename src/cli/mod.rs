@@ -301,6 +301,9 @@ pub struct Explain {
     /// Also emit the relevance of this intermediate tensor; may be repeated
     #[arg(long, value_name = "NAME")]
     relevance_of: Vec<String>,
+    /// Add a graph input `explain` (a bool): false costs nothing, and gives empty relevance
+    #[arg(long)]
+    on_demand: bool,
     /// What to do where an operator has no rule
     #[arg(long, value_enum, default_value_t)]
     on_unsupported: abslrp::options::OnUnsupported,
@@ -369,6 +372,7 @@ impl From<Explain> for abslrp::Options {
             normalize: args.normalize,
             reduce: args.reduce,
             relevance_of: args.relevance_of,
+            on_demand: args.on_demand,
             on_unsupported: args.on_unsupported,
             level: args.level,
             passes: args.passes,

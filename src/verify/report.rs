@@ -111,8 +111,10 @@ impl Report {
     pub fn text(&self) -> String {
         let mut out = String::new();
         let mark = |holds: bool| if holds { "ok  " } else { "FAIL" };
-        let shape =
-            |shape: &[usize]| shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
+        let shape = |shape: &[usize]| match shape {
+            [] => String::from("scalar"),
+            sizes => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("×"),
+        };
         let device = if self.device == Device::Cuda { "CUDA" } else { "CPU" };
         let _ = writeln!(out, "{} on ONNX Runtime ({device})", self.model.display());
         for feed in &self.inputs {

@@ -24,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A shape for the input of a model: two samples, and odd sizes where they are open.
-fn shape(path: &Path) -> Vec<usize> {
+pub fn shape(path: &Path) -> Vec<usize> {
     let Input { shape, symbols, .. } = runner(path, false).inputs().remove(0);
     let open = |symbol: &str| match symbol {
         "N" | "batch" => 2,

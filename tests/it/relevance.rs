@@ -8,7 +8,7 @@ use crate::{
         Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden,
         input, notebook, run, runner, trial, trials,
     },
-    forms::normal,
+    forms::{normal, shape},
 };
 
 /// What float32 can keep: each network's relevance divides by sums that nearly vanish somewhere.
@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         a_part_counts_alone,
         the_largest_element_counts_alone,
         what_a_softmax_makes_is_explained_if_asked_for,
+        relevance_is_there_on_demand,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
         what_is_asked_for_twice_is_one_output,
         at_the_pole_of_the_formula_nothing_is_amplified,
@@ -138,10 +139,10 @@ fn the_largest_element_counts_alone() {
     check("vgg", "legacy17", &Options { target: Target::Max, ..notebook() }, "rel.argmax");
     // Of a picture, the one at the place where it is.
     let path = fixture("forms/conv_2d_groups.op17.onnx");
-    let x = normal(&[1, 4, 7, 6], 3);
+    let x = normal(&[1, 4, 7, 6], 3).mapv(|v| v as f32);
     let y = run(&path, false, &feed("x", &x), "y");
     let (place, _) = y.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap();
-    let part: Vec<_> = place.slice().iter().map(ToString::to_string).collect();
+    let part: Vec<_> = (0..4).map(|axis| place[axis].to_string()).collect();
     let at_place = Options { select: part.join(",").parse().ok(), ..Options::default() };
     for level in LEVELS {
         let [largest, at_place] =
@@ -160,23 +161,65 @@ fn the_largest_element_counts_alone() {
 }
 
 fn what_a_softmax_makes_is_explained_if_asked_for() {
-    // Its output is σ of what is explained by default, and σ′ = σ (1 − σ).
+    // Of two classes with the scores a and b, ∂p/∂x = p (1 − p) (∂a/∂x − ∂b/∂x).
     let (path, x) = (fixture("cancer.legacy17.onnx"), input("cancer"));
-    let gradient = |after_softmax| {
+    let gradient = |class, after_softmax| {
         let directory = tempfile::tempdir().unwrap();
-        let rule = "gradient".parse().unwrap();
-        let output = Some(runner(&path, false).outputs()[0].clone());
+        let (rule, target) = ("gradient".parse().unwrap(), Target::Index(class));
         let options =
-            Options { rule, init: Init::One, after_softmax, output, ..Options::default() };
+            Options { rule, init: Init::One, target, after_softmax, ..Options::default() };
         let explained = compile(&path, &options, directory.path());
         run(&explained, false, &feed("x", &x), "x_relevance")
     };
-    let (mut before, after) = (gradient(false), gradient(true));
-    let scores = runner(&path, false).run(&feed("x", &x)).unwrap().remove(0).1.numbers();
-    for (mut sample, score) in before.outer_iter_mut().zip(&scores) {
-        sample *= score * (1.0 - score);
+    let mut expected = gradient(0, false) - gradient(1, false);
+    let p = runner(&path, false).run(&feed("x", &x)).unwrap().remove(0).1.numbers();
+    for (mut sample, p) in expected.outer_iter_mut().zip(p.outer_iter()) {
+        sample *= p[0] * p[1];
     }
-    assert!(distance(&after, &before) < 1e-5);
+    assert!(distance(&gradient(0, true), &expected) < 1e-4);
+}
+
+fn relevance_is_there_on_demand() {
+    let names = [
+        "vgg.legacy17",
+        "forms/if_then.op17",
+        "forms/loop.op11",
+        "forms/function.op17",
+        "forms/lstm.op9",
+    ];
+    for (name, level) in names.into_iter().flat_map(|name| LEVELS.map(|level| (name, level))) {
+        let path = fixture(&format!("{name}.onnx"));
+        let x = if name.starts_with("vgg") {
+            input("vgg")
+        } else {
+            normal(&shape(&path), 7).mapv(|v| v as f32)
+        };
+        let explained = |on_demand| {
+            let directory = tempfile::tempdir().unwrap();
+            let explained = compile(
+                &path,
+                &Options { level, on_demand, ..Options::default() },
+                directory.path(),
+            );
+            [true, false].map(|explain| {
+                let mut feeds = feed("x", &x);
+                if on_demand {
+                    feeds.push(("explain".into(), Array::Bool(ArrayD::from_elem(vec![], explain))));
+                }
+                runner(&explained, false).run(&feeds).unwrap()
+            })
+        };
+        let [[always, _], [asked, not_asked]] = [explained(false), explained(true)];
+        assert_eq!(always.len(), asked.len());
+        for ((always, asked), not_asked) in always.iter().zip(&asked).zip(&not_asked) {
+            assert!(asked.1.is_identical(&always.1), "{name} {level}: {}", asked.0);
+            if always.0.ends_with("_relevance") {
+                assert_eq!(not_asked.1.shape()[0], 0, "{name} {level}");
+            } else {
+                assert!(not_asked.1.is_identical(&always.1), "{name} {level}: {}", asked.0);
+            }
+        }
+    }
 }
 
 fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {

@@ -97,7 +97,7 @@ impl<'m> Draft<'m> {
             .map(|(&of, value)| {
                 let name = format!("{}_relevance", graph.name(of));
                 taken(&name)?;
-                Ok(Output { name, value, ty: sweep::map_type(&graph, of, &options) })
+                Ok(Output { name, value, ty: sweep::map_type(&graph, &plan, of, &options) })
             })
             .collect::<Result<Vec<_>, Error>>()?;
 

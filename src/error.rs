@@ -45,6 +45,8 @@ pub enum Hint {
     ClassAxis,
     /// [`Options::relevance_of`](crate::Options::relevance_of).
     RelevanceOf,
+    /// [`Options::map_at`](crate::Options::map_at).
+    MapAt,
     /// [`Options::on_unsupported`](crate::Options::on_unsupported).
     OnUnsupported,
     /// Where ONNX Runtime is.
@@ -112,6 +114,24 @@ pub enum Error {
     NeedsTarget {
         /// What is asked for.
         what: String,
+    },
+    /// No tensor makes a coarse map of that size.
+    #[error("no tensor that all relevance passes has a map of {size} × {size} or more")]
+    NoMapOfSize {
+        /// The rows and columns that were asked for.
+        size: usize,
+    },
+    /// A tensor that makes no coarse map.
+    #[error(
+        "'{}', {ty}, lies over no input: a map is made of what has the axes of an input, or of tokens that are its \
+         patches",
+        Shown(name)
+    )]
+    NoMapAt {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        ty: String,
     },
     /// A pass that does not exist.
     #[error("there is no pass '{name}'; there is {known}")]
@@ -199,6 +219,7 @@ impl Error {
             Self::NoSuchClass { .. } | Self::NeedsTarget { .. } => Hint::Target,
             Self::TargetPerSample { .. } => Hint::ClassAxis,
             Self::NoRelevance { .. } => Hint::RelevanceOf,
+            Self::NoMapOfSize { .. } | Self::NoMapAt { .. } => Hint::MapAt,
             Self::Unsupported { .. } => Hint::OnUnsupported,
             _ => return None,
         })

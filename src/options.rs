@@ -56,6 +56,9 @@ pub struct Options {
     /// Intermediate tensors whose relevance is an output too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub relevance_of: Vec<String>,
+    /// Where relevance ends, for coarse maps; at the inputs by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map_at: Option<MapAt>,
     /// Whether relevance is computed only where a graph input `explain` (a bool) asks for it; it is empty elsewhere.
     #[serde(skip_serializing_if = "is_default")]
     pub on_demand: bool,
@@ -196,6 +199,47 @@ impl From<Target> for String {
 
 impl TryFrom<String> for Target {
     type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
+/// Where relevance ends whose map is coarse: that of an intermediate tensor, summed over channels and stretched to
+/// the size of the input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+#[non_exhaustive]
+pub enum MapAt {
+    /// At this tensor.
+    Name(String),
+    /// At the last tensor that all relevance passes and that has at least as many rows and columns.
+    Size(usize),
+}
+
+impl std::str::FromStr for MapAt {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.parse() {
+            Ok(0) => Err(String::from("a map has at least one row and column").into()),
+            Ok(size) => Ok(Self::Size(size)),
+            Err(_) => Ok(Self::Name(text.into())),
+        }
+    }
+}
+
+impl From<MapAt> for String {
+    fn from(at: MapAt) -> Self {
+        match at {
+            MapAt::Name(name) => name,
+            MapAt::Size(size) => size.to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for MapAt {
+    type Error = ParseError;
+
     fn try_from(text: String) -> Result<Self, ParseError> {
         text.parse()
     }

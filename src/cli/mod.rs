@@ -126,6 +126,7 @@ pub fn advice(hint: Option<Hint>) -> Option<&'static str> {
         Hint::Target => "choose with --target argmax, an index, or input",
         Hint::ClassAxis => "name the axis of the classes with --class-axis",
         Hint::RelevanceOf => "`abslrp inspect` shows the layers",
+        Hint::MapAt => "name a tensor of the last feature map or block with --map-at",
         Hint::OnUnsupported => {
             "rewrite the model without it, or cut relevance there with --on-unsupported stop"
         }
@@ -301,6 +302,10 @@ pub struct Explain {
     /// Also emit the relevance of this intermediate tensor; may be repeated
     #[arg(long, value_name = "NAME")]
     relevance_of: Vec<String>,
+    /// Stop at this tensor, or at the last one whose map has at least SIZE rows and columns: a coarse map, summed
+    /// over channels and stretched to the input, at a fraction of the price
+    #[arg(long, value_name = "NAME|SIZE")]
+    map_at: Option<abslrp::options::MapAt>,
     /// Add a graph input `explain` (a bool): false costs nothing, and gives empty relevance
     #[arg(long)]
     on_demand: bool,
@@ -372,6 +377,7 @@ impl From<Explain> for abslrp::Options {
             normalize: args.normalize,
             reduce: args.reduce,
             relevance_of: args.relevance_of,
+            map_at: args.map_at,
             on_demand: args.on_demand,
             on_unsupported: args.on_unsupported,
             level: args.level,

@@ -1,6 +1,7 @@
 //! The plan: which units relevance crosses, and what becomes of it at each.
 
 mod architecture;
+mod coarse;
 mod explained;
 mod gates;
 mod groups;
@@ -14,6 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+pub use coarse::{Coarse, Layout};
 pub use explained::{Explained, Start, choose};
 pub use inner::{Body, Inner, places};
 pub use unit::Unit;
@@ -24,7 +26,7 @@ use crate::{
     error::{Error, Hint, Problem},
     ir::{self, Graph, Kind, NodeIndex, Origin, Value},
     onnx::shown::Shown,
-    options::{Canonize, OnUnsupported, Options},
+    options::{Canonize, MapAt, OnUnsupported, Options},
     rules::{Choice, Match, Part, Place, Stabiliser, Term, Treatment},
 };
 
@@ -84,6 +86,8 @@ pub struct Plan {
     pub start: Start,
     /// The inputs that get relevance.
     pub inputs: Vec<Value>,
+    /// Where relevance ends for coarse maps of these inputs, if not there.
+    pub map_at: Option<Coarse>,
     /// The intermediate values whose relevance is shown too.
     pub shown: Vec<Value>,
     /// The values that get relevance which leads on.
@@ -101,25 +105,40 @@ impl Plan {
         if graph.ty(explained.value).is_empty() {
             return Err(Error::Empty { name: graph.name(explained.value).to_string() });
         }
+        let named = |name: &str, option: Hint| {
+            graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
+                option,
+                name: name.into(),
+                candidates: "what `abslrp print` shows".into(),
+            })
+        };
         let mut asked = BTreeSet::new();
         let shown = options
             .relevance_of
             .iter()
             .filter(|name| asked.insert(name.as_str()))
-            .map(|name| {
-                graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
-                    option: Hint::RelevanceOf,
-                    name: name.clone(),
-                    candidates: "what `abslrp print` shows".into(),
-                })
-            })
+            .map(|name| named(name, Hint::RelevanceOf))
             .collect::<Result<Vec<_>, _>>()?;
         let kind = match options.canonize {
             Canonize::None => Units::Nodes,
             Canonize::Units if options.rule.rule().folds(&options.rule.options()) => Units::Whole,
             Canonize::Units => Units::Unfolded,
         };
-        let mut walk = Walk::new(graph, &[explained.value], &shown, kind);
+        let map_at = match &options.map_at {
+            None => None,
+            Some(MapAt::Name(name)) => Some(named(name, Hint::MapAt)?),
+            Some(MapAt::Size(size)) => {
+                let whole = Options { map_at: None, relevance_of: Vec::new(), ..options.clone() };
+                let whole = Self::new(graph, explained.clone(), &whole)?;
+                let found = coarse::last_of_size(graph, &whole, *size as i64);
+                Some(found.ok_or(Error::NoMapOfSize { size: *size })?)
+            }
+        };
+        let from: Vec<_> = map_at.into_iter().chain([explained.value]).collect();
+        let mut walk = Walk::new(graph, &from, &shown, kind);
+        if let Some(end) = map_at {
+            walk.ends_at(end);
+        }
         if options.rule.rule().asks_parts() {
             walk.parts = architecture::parts(graph, &walk.layers);
         }
@@ -275,17 +294,31 @@ impl Planner<'_> {
         let graph = self.walk.graph;
         let from = BTreeSet::from([self.explained.value]);
         let Walked { units, receives, unsupported, stops } = self.walk.back(from, rule_of);
-        for &value in &self.shown {
+        for &value in self.shown.iter().chain(&self.walk.end) {
             if !receives.contains(&value) {
                 return Err(Error::NoRelevance { name: graph.name(value).to_string() });
             }
+        }
+        let mut inputs: Vec<_> = graph.graph_inputs().filter(|v| receives.contains(v)).collect();
+        let mut map_at = None;
+        if let Some(value) = self.walk.end {
+            let over = coarse::inputs_of(graph, value).into_iter();
+            let over: Vec<_> =
+                over.filter_map(|v| Some((v, coarse::layout(graph, value, v)?))).collect();
+            let &(_, layout) = over.first().ok_or_else(|| Error::NoMapAt {
+                name: graph.name(value).to_string(),
+                ty: graph.type_text(graph.ty(value)),
+            })?;
+            inputs = over.iter().filter(|(_, l)| *l == layout).map(|&(v, _)| v).collect();
+            map_at = Some(Coarse { value, layout });
         }
         Ok(Plan {
             explained: self.explained.clone(),
             units,
             times_input: rule.rule().times_input(),
             start: Start::new(self.options, rule.rule().start()),
-            inputs: graph.graph_inputs().filter(|v| receives.contains(v)).collect(),
+            inputs,
+            map_at,
             shown: self.shown.clone(),
             receives,
             unsupported,
@@ -303,6 +336,8 @@ struct Walk<'g> {
     activated: OnceCell<BTreeSet<Value>>,
     parts: BTreeMap<NodeIndex, Part>,
     wanted: BTreeSet<Value>,
+    /// The value that relevance ends at, if not at the inputs.
+    end: Option<Value>,
 }
 
 impl<'g> Walk<'g> {
@@ -316,8 +351,15 @@ impl<'g> Walk<'g> {
             gates: gates::gates(graph),
             activated: OnceCell::new(),
             parts: BTreeMap::new(),
-            wanted: leads_to(graph, to),
+            wanted: leads_to(graph, graph.graph_inputs().chain(to.iter().copied())),
+            end: None,
         }
+    }
+
+    /// Ends the walk at a value, from which relevance goes on to nothing.
+    fn ends_at(&mut self, end: Value) {
+        self.wanted = leads_to(self.graph, [end].into_iter());
+        self.end = Some(end);
     }
 
     /// What relevance of some values crosses.
@@ -331,7 +373,8 @@ impl<'g> Walk<'g> {
             // In a subgraph of a body, the nodes of the formula are the source's.
             let computes = graph.is_source(node)
                 || graph.is_added() && matches!(graph.origin(node), Origin::New(_));
-            if absorbed.contains(&node) || !received || !computes {
+            let is_end = self.end.is_some_and(|end| end.node == node);
+            if absorbed.contains(&node) || !received || !computes || is_end {
                 continue;
             }
             let several = graph.node(node).operator().is_some_and(|op| op.has_several_outputs());
@@ -407,11 +450,11 @@ impl<'g> Walk<'g> {
     }
 }
 
-/// The values from which relevance can go on to an input or to a value whose relevance is shown.
+/// The values from which relevance can go on to one of some others: inputs, and those whose relevance is shown.
 /// Unknown operators count as passing relevance on, also from what their subgraphs capture:
 /// [`Walk::plan`] lists them as unsupported.
-fn leads_to(graph: &Graph, shown: &[Value]) -> BTreeSet<Value> {
-    let mut wanted: BTreeSet<_> = graph.graph_inputs().chain(shown.iter().copied()).collect();
+fn leads_to(graph: &Graph, to: impl Iterator<Item = Value>) -> BTreeSet<Value> {
+    let mut wanted: BTreeSet<_> = to.collect();
     for node in graph.nodes() {
         let view = graph.node(node);
         let operator = view.operator();

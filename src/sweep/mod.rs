@@ -71,7 +71,10 @@ impl<'e> Sweep<'_, 'e> {
         let start = BTreeMap::from([(plan.explained.value, Relevance::whole(start))]);
         let problem = |node, error| Error::Unit(Problem::new(graph, node, error));
         let mut relevance = self.back(start, witness, problem)?;
-        relevance.retain(|value, _| plan.inputs.contains(value) || plan.shown.contains(value));
+        let end = plan.map_at.map(|coarse| coarse.value);
+        relevance.retain(|value, _| {
+            plan.inputs.contains(value) || plan.shown.contains(value) || end == Some(*value)
+        });
         Ok(relevance.into_iter().map(|(value, r)| (value, r.value())).collect())
     }
 

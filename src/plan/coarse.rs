@@ -43,21 +43,14 @@ pub fn layout(graph: &Graph, value: Value, input: Value) -> Option<Layout> {
     }
 }
 
-/// The last value that all relevance passes and that lies over an input with at least `size` rows and columns.
+/// The last value with channels that all relevance passes and that lies over an input with at least `size` rows and
+/// columns. Tokens are named: behind the last attention, only that of the class has relevance.
 pub fn last_of_size(graph: &Graph, plan: &Plan, size: i64) -> Option<Value> {
     let is_large = |value: Value| {
-        let sizes = |axes: &[usize]| {
-            axes.iter().all(|&axis| {
-                graph.ty(value).dim(axis).and_then(Dim::known).is_some_and(|n| n >= size)
-            })
-        };
-        plan.inputs.iter().any(|&input| match layout(graph, value, input) {
-            Some(Layout::Channels) => {
-                sizes(&(2..graph.ty(value).rank().unwrap_or(2)).collect::<Vec<_>>())
-            }
-            Some(Layout::Tokens(rows, columns)) => rows >= size && columns >= size,
-            None => false,
-        })
+        let over = |&input: &Value| layout(graph, value, input) == Some(Layout::Channels);
+        let sizes = graph.ty(value).shape.iter().flatten().skip(2);
+        let mut sizes = sizes.map(|dim| dim.known().is_some_and(|n| n >= size));
+        plan.inputs.iter().any(over) && sizes.all(|large| large)
     };
     // What relevance reached and has not left. If that is one value, all of it passes there.
     let mut pending = BTreeSet::from([plan.explained.value]);

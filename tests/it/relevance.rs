@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         the_largest_element_counts_alone,
         what_a_softmax_makes_is_explained_if_asked_for,
         relevance_is_there_on_demand,
+        coarse_maps_are_intermediate_relevance_over_the_input,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
         what_is_asked_for_twice_is_one_output,
         at_the_pole_of_the_formula_nothing_is_amplified,
@@ -177,6 +178,66 @@ fn what_a_softmax_makes_is_explained_if_asked_for() {
         sample *= p[0] * p[1];
     }
     assert!(distance(&gradient(0, true), &expected) < 1e-4);
+}
+
+fn coarse_maps_are_intermediate_relevance_over_the_input() {
+    let (relu, block) = ("/6/Relu_output_0", "/1/1.1/add/Add_output_0");
+    for (network, at, name) in [
+        ("digits", "4", relu),
+        ("digits", relu, relu),
+        ("digits", "5", "/3/Relu_output_0"),
+        ("networks/vit", block, block),
+    ] {
+        let (path, x) = (fixture(&format!("{network}.legacy17.onnx")), input(network));
+        for level in LEVELS {
+            let directory = tempfile::tempdir().unwrap();
+            let target = Target::Argmax;
+            let of =
+                Options { level, target, relevance_of: vec![name.into()], ..Options::default() };
+            let explained = compile(&path, &of, directory.path());
+            let r = run(&explained, false, &feed("x", &x), &format!("{name}_relevance"));
+            let options = Options { map_at: at.parse().ok(), relevance_of: Vec::new(), ..of };
+            let explained = compile(&path, &options, directory.path());
+            let map = run(&explained, false, &feed("x", &x), "x_relevance");
+            // Tokens lie row by row, behind that of the class.
+            let grid = match r.ndim() {
+                3 => r.sum_axis(Axis(2)).slice_axis(Axis(1), Slice::from(1..)).to_owned(),
+                _ => r.sum_axis(Axis(1)),
+            };
+            let [batch, rows, columns] = [x.shape()[0], x.shape()[2], x.shape()[3]];
+            let side = ((grid.len() / batch) as f64).sqrt() as usize;
+            let grid: Vec<f64> = grid.iter().copied().collect();
+            let want = ArrayD::from_shape_fn(vec![batch, 1, rows, columns], |at| {
+                stretched(&grid[at[0] * side * side..], side, [at[2], at[3]], [rows, columns])
+            });
+            let apart = distance(&map, &want);
+            assert!(
+                map.shape() == want.shape() && apart < 1e-5,
+                "{network} {at} {level}: {apart:.1e}"
+            );
+            let sums = [map.sum(), grid.iter().sum()];
+            assert!(
+                (sums[0] - sums[1]).abs() < 1e-4 * sums[1].abs(),
+                "{network} {at} {level}: {sums:?}"
+            );
+        }
+    }
+}
+
+/// A place of a square grid that is stretched by linear interpolation between the middles of its cells, and divided by
+/// how much larger it gets.
+fn stretched(grid: &[f64], side: usize, at: [usize; 2], size: [usize; 2]) -> f64 {
+    let place = |axis: usize| {
+        let middle = (at[axis] as f64 + 0.5) * side as f64 / size[axis] as f64 - 0.5;
+        let middle = middle.clamp(0.0, (side - 1) as f64);
+        let first = middle.floor() as usize;
+        (first, (first + 1).min(side - 1), middle - middle.floor())
+    };
+    let ((top, bottom, down), (left, right, along)) = (place(0), place(1));
+    let row =
+        |row: usize| grid[row * side + left] * (1.0 - along) + grid[row * side + right] * along;
+    let share = (side * side) as f64 / (size[0] * size[1]) as f64;
+    (row(top) * (1.0 - down) + row(bottom) * down) * share
 }
 
 fn relevance_is_there_on_demand() {

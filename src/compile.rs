@@ -72,7 +72,8 @@ pub(crate) struct Draft<'m> {
 impl<'m> Draft<'m> {
     /// Plans the explanation of a model.
     pub fn new(model: &'m Model, options: &Options) -> Result<Self, Error> {
-        let mut graph = front::import(model, &crate::ops::REGISTRY)?;
+        let set = front::set(model, &options.set)?;
+        let mut graph = front::import_set(model, &crate::ops::REGISTRY, &set)?;
         let mut explained = plan::choose(&graph, options)?;
         if let Some(select) = &options.select {
             explained.value = front::part(&mut graph, explained.value, select)?;
@@ -117,6 +118,15 @@ impl<'m> Draft<'m> {
             model: model.path().into(),
             output: graph.name(plan.explained.value).into(),
             instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
+            others: graph
+                .graph_outputs()
+                .filter(|&v| {
+                    let explained =
+                        plan.explained.instead_of.map_or(plan.explained.value, |(v, _)| v);
+                    graph.ty(v).is_float() && graph.name(v) != graph.name(explained)
+                })
+                .map(|v| (graph.name(v).into(), graph.type_text(graph.ty(v))))
+                .collect(),
             options,
             relevance: outputs.iter().map(|o| (o.name.clone(), graph.type_text(&o.ty))).collect(),
             unreached: graph

@@ -115,6 +115,16 @@ pub enum Error {
         /// What is asked for.
         what: String,
     },
+    /// What is set is no input, or not what is set.
+    #[error("'{}' cannot be set to {values}: {what}", Shown(name))]
+    Setting {
+        /// What was to be set.
+        name: String,
+        /// What to.
+        values: String,
+        /// Why not.
+        what: String,
+    },
     /// No tensor makes a coarse map of that size.
     #[error("no tensor that all relevance passes has a map of {size} × {size} or more")]
     NoMapOfSize {

@@ -1,12 +1,14 @@
 //! What to explain, and how.
 
 mod select;
+mod setting;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use select::{Cut, Select};
+pub use setting::Setting;
 
 pub use crate::rules::{Init, Normalize};
 use crate::{
@@ -27,6 +29,9 @@ pub struct Options {
     /// What is taken for a unit.
     #[serde(skip_serializing_if = "is_default")]
     pub canonize: Canonize,
+    /// Inputs that are taken for constants.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<Setting>,
     /// The explained tensor; the first graph output by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,

@@ -28,6 +28,8 @@ pub struct Summary {
     /// The output whose pre-activation that is, with the operator left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<(String, String)>,
+    /// Outputs that could be explained as well, with their types.
+    pub others: Vec<(String, String)>,
     /// How it is explained.
     pub options: Options,
     /// Outputs added, with their types.

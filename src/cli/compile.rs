@@ -89,6 +89,9 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
             "      that is what {output} has before its {operator}; --after-softmax explains it itself"
         );
     }
+    for (name, ty) in &summary.others {
+        let _ = writeln!(text, "      --output {} explains that one ({ty})", Shown(name));
+    }
     for (name, ty) in &summary.relevance {
         let _ = writeln!(text, "      output {}: {ty}", Shown(name));
     }

@@ -8,10 +8,11 @@ use std::{
 };
 
 use abslrp::{
+    Record,
     onnx::{Model, Transaction, shown::Shown},
     verify::{
         runtime::Locate,
-        session::{Array, Device, Runner, Source},
+        session::{Array, Device, Input, Runner, Source},
     },
 };
 use image::DynamicImage;
@@ -182,8 +183,11 @@ fn ran(
 ) -> Result<Ran, Failure> {
     let refuse = |what: String| Failure::Image { path: path.into(), what };
     let mut runner = Runner::new(&Source::File(path), true, Device::Cpu, how)?;
-    let images: Vec<_> =
-        runner.inputs().into_iter().filter(|i| !ADDED.contains(&i.name.as_str())).collect();
+    let options = Record::read(model).and_then(|record| record.options().ok()).unwrap_or_default();
+    let is_set = |input: &Input| options.set.iter().any(|setting| setting.name == input.name);
+    let inputs = runner.inputs().into_iter();
+    let inputs = inputs.filter(|input| !ADDED.contains(&input.name.as_str()));
+    let (set, images): (Vec<_>, Vec<_>) = inputs.partition(is_set);
     let [input] = images.as_slice() else {
         return Err(refuse("explain takes a model with one image input; use verify or ONNX Runtime itself for others".into()));
     };
@@ -208,6 +212,11 @@ fn ran(
         (preparation.pixels(model, input, axes).numbers(&picture), Some(picture))
     };
     let mut feeds = vec![(name.clone(), Array::of_numbers(&numbers, input.elem)?)];
+    for setting in &options.set {
+        for input in set.iter().filter(|input| input.name == setting.name) {
+            feeds.extend(input.set_to(setting)?.map(|array| (input.name.clone(), array)));
+        }
+    }
     let target = ArrayD::from_elem(IxDyn(&[1]), target);
     feeds.push(("target".into(), Array::Int64(target)));
     feeds.push(("explain".into(), Array::Bool(ArrayD::from_elem(IxDyn(&[]), true))));

@@ -270,6 +270,10 @@ pub struct Explain {
     /// What is taken for one layer: what a framework does, or every node by itself
     #[arg(long, value_enum, default_value_t)]
     canonize: abslrp::options::Canonize,
+    /// Take this input for a constant, which may choose a branch: NAME=VALUE, or values with commas between; may be
+    /// repeated. Maps are right where the model is fed that
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    set: Vec<abslrp::options::Setting>,
     /// The tensor to explain [default: the first graph output, before a final softmax or sigmoid]
     #[arg(long, value_name = "NAME")]
     output: Option<String>,
@@ -367,6 +371,7 @@ impl From<Explain> for abslrp::Options {
             rule: args.rule,
             composite: args.composite.or(args.config.map(|config| config.composite)),
             canonize: args.canonize,
+            set: args.set,
             output: args.output,
             after_softmax: args.after_softmax,
             select: args.select,

@@ -16,7 +16,10 @@ use super::{
     masks,
 };
 use crate::{
-    ir::{self, Child, Dim, Facts, Feeds, Graph, NodeIndex, Origin, Registry, Step, Type, Value},
+    ir::{
+        self, Array, Child, Dim, Facts, Feeds, Graph, NodeIndex, Origin, Registry, Step, Type,
+        Value,
+    },
     onnx::{
         DataType, Model,
         schema::{
@@ -30,6 +33,15 @@ use crate::{
 
 /// The graph of a model, with everything inferred that can be.
 pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Error> {
+    import_set(model, operators, &BTreeMap::new())
+}
+
+/// The graph of a model in which some inputs are taken for constants.
+pub fn import_set(
+    model: &Model,
+    operators: &'static Registry,
+    set: &BTreeMap<&str, Array>,
+) -> Result<Graph, Error> {
     let mut symbols = BTreeMap::new();
     name_sizes(model.graph(), &mut symbols);
     let mut sizes = vec![String::new(); symbols.len()];
@@ -47,6 +59,7 @@ pub fn import(model: &Model, operators: &'static Registry) -> Result<Graph, Erro
         budget: BODIES,
         refusal: None,
         warnings: Vec::new(),
+        set,
     };
     import.run(model.graph(), &Around::default())?;
     let mut graph = Graph { warnings: import.warnings, ..import.graph };
@@ -71,6 +84,8 @@ pub(super) struct Import<'m> {
     pub(super) refusal: Option<ir::Error>,
     /// What the file declares of types and does not hold.
     warnings: Vec<String>,
+    /// Inputs that are taken for constants.
+    set: &'m BTreeMap<&'m str, Array>,
 }
 
 /// How many nodes bodies may come to: functions that call functions multiply, and so do subgraphs that
@@ -133,7 +148,15 @@ impl<'m> Import<'m> {
         }
         for input in &source.input {
             if !self.graph.names.contains_key(input.name()) {
-                self.input(input.name(), &Facts { active: true, ..Facts::named("") })?;
+                let known = match self.set.get(input.name()).filter(|_| self.depth == 0) {
+                    Some(contents) => {
+                        let dims = contents.shape().iter().map(|&n| Dim::Known(n as i64)).collect();
+                        let ty = Type::new(DataType::Undefined, dims);
+                        Facts { ty, contents: Some(contents.clone()), ..Facts::named("") }
+                    }
+                    None => Facts { active: true, ..Facts::named("") },
+                };
+                self.input(input.name(), &known)?;
             }
         }
         for i in self.order(&source.node)? {

@@ -14,9 +14,11 @@ mod import;
 mod masks;
 mod quantised;
 mod select;
+mod set;
 #[cfg(test)]
 mod tests;
 
 pub use error::Error;
-pub use import::import;
+pub use import::{import, import_set};
 pub use select::part;
+pub use set::set;

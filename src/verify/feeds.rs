@@ -25,6 +25,7 @@ use crate::{
             type_proto,
         },
     },
+    options::Setting,
 };
 
 /// An input and what it is fed.
@@ -78,9 +79,16 @@ impl<'m> Feeds<'m> {
         graph: &Graph,
         runner: &Runner,
         given: &[NamedInput],
+        set: &[Setting],
     ) -> Result<Self, Error> {
         let (inputs, defaults) = (runner.inputs(), runner.defaults());
         let mut arrays = Vec::new();
+        let is_given = |setting: &&Setting| given.iter().any(|given| given.name == setting.name);
+        for setting in set.iter().filter(|setting| !is_given(setting)) {
+            if let Some(input) = inputs.iter().find(|input| input.name == setting.name) {
+                arrays.extend(input.set_to(setting)?.map(|array| (input.name.clone(), array)));
+            }
+        }
         for NamedInput { name, path } in given {
             if let Some(input) = inputs.iter().chain(&defaults).find(|i| i.name == *name) {
                 arrays.push((name.clone(), Array::read_as(path, input.elem)?));
@@ -313,7 +321,8 @@ impl Feeds<'_> {
     /// The inputs in words.
     pub fn report(&self, arrays: &[(String, Array)], given: &[NamedInput]) -> Vec<Feed> {
         let feed = |(name, array): &(String, Array)| {
-            let given = given.iter().any(|given| given.name == *name);
+            let given = given.iter().any(|given| given.name == *name)
+                || self.given.iter().any(|(known, _)| known == name);
             let vocabulary = self.vocabularies.get(name).copied();
             Feed {
                 name: name.clone(),

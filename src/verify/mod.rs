@@ -215,7 +215,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         None => Source::Memory(&bytes, bench.directory),
     };
     let mut runner = bench.runner(&original, false)?;
-    let feeds = Feeds::new(&source, &draft.graph, &runner, &request.inputs)?;
+    let feeds = Feeds::new(&source, &draft.graph, &runner, &request.inputs, &draft.options.set)?;
     let (chosen, source_plain) = feeds.run(&mut runner)?;
     drop(runner);
     let mut runner = bench.runner(&Source::File(path), false)?;

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     ParseError,
     onnx::{DataType, file},
+    options::Setting,
 };
 
 /// Where a model runs.
@@ -312,6 +313,14 @@ pub struct Input {
 }
 
 impl Input {
+    /// What it is fed where it is taken for a constant; `None` where that has another shape.
+    pub fn set_to(&self, setting: &Setting) -> Result<Option<Array>, Error> {
+        let Some(shape) = setting.shape(&self.shape) else { return Ok(None) };
+        let elements = setting.elements(shape.iter().product());
+        let numbers = ArrayD::from_shape_vec(shape, elements).ok();
+        numbers.map(|numbers| Array::of_numbers(&numbers, self.elem)).transpose()
+    }
+
     fn new(name: &str, dtype: &ValueType) -> Option<Self> {
         match dtype {
             ValueType::Tensor { ty, shape, dimension_symbols } => Some(Self {

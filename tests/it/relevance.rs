@@ -5,8 +5,8 @@ use ndarray::{ArrayD, Axis, Slice};
 
 use crate::{
     common::{
-        Array, Init, LEVELS, Options, Target, compile, distance, each, feed, fixture, golden,
-        input, notebook, run, runner, trial, trials,
+        Array, Init, LEVELS, Model, Options, Target, compile, distance, each, feed, fixture,
+        golden, input, notebook, run, runner, trial, trials,
     },
     forms::{normal, shape},
 };
@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         the_largest_element_counts_alone,
         what_a_softmax_makes_is_explained_if_asked_for,
         relevance_is_there_on_demand,
+        what_is_set_chooses_a_branch,
         coarse_maps_are_intermediate_relevance_over_the_input,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
         what_is_asked_for_twice_is_one_output,
@@ -238,6 +239,35 @@ fn stretched(grid: &[f64], side: usize, at: [usize; 2], size: [usize; 2]) -> f64
         |row: usize| grid[row * side + left] * (1.0 - along) + grid[row * side + right] * along;
     let share = (side * side) as f64 / (size[0] * size[1]) as f64;
     (row(top) * (1.0 - down) + row(bottom) * down) * share
+}
+
+fn what_is_set_chooses_a_branch() {
+    let path = fixture("subgraphs/if.onnx");
+    let x = normal(&[2, 4], 3).mapv(|v| v as f32);
+    for condition in [true, false] {
+        let maps = ["", if condition { "c=true" } else { "c=0" }].map(|set| {
+            let directory = tempfile::tempdir().unwrap();
+            let set = set.parse().into_iter().collect();
+            let options = Options { set, ..Options::default() };
+            let explained = compile(&path, &options, directory.path());
+            let chosen = Model::open(&explained).unwrap();
+            let branches = chosen.graph().node.iter().filter(|node| node.op_type() == "If").count();
+            let mut feeds = feed("x", &x);
+            feeds.push(("c".into(), Array::Bool(ArrayD::from_elem(vec![], condition))));
+            (run(&explained, false, &feeds, "x_relevance"), branches)
+        });
+        let [(at_run_time, two), (set, one)] = maps;
+        assert!(distance(&set, &at_run_time) < 1e-6, "{condition}");
+        // The source has one, and what is set needs no other.
+        assert!(two > 1 && one == 1, "{two} and {one}");
+    }
+    let refused = |set: &str| {
+        let options = Options { set: vec![set.parse().unwrap()], ..Options::default() };
+        abslrp::compile(&Model::open(&path).unwrap(), &options).unwrap_err().to_string()
+    };
+    assert_eq!(refused("d=1"), "'d' cannot be set to 1: the model has no such input");
+    assert_eq!(refused("c=0.5"), "'c' cannot be set to 0.5: it holds whole numbers");
+    assert!(refused("x=1").contains("its shape is another, is open"), "{}", refused("x=1"));
 }
 
 fn relevance_is_there_on_demand() {

@@ -20,6 +20,7 @@ use crate::{
 /// `Options { rule, ..Options::default() }`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Options {
     /// The rule.
     pub rule: Choice,

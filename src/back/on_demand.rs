@@ -1,7 +1,7 @@
 //! Relevance on demand: all that is added runs in a branch that a graph input chooses, and costs nothing elsewhere.
 //!
 //! What relevance needs of the model is computed again in the branch. If the branch read it, it would have to be kept
-//! and laid out for it whether or not anybody asks: on ONNX Runtime that cost MobileNetV2 a third of its speed.
+//! and laid out for it whether or not anybody asks: on ONNX Runtime that cost a mobile network a third of its speed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,7 +75,9 @@ fn with_source(source: &GraphProto, mut nodes: Vec<NodeProto>) -> Vec<NodeProto>
     }
     let mut needed = BTreeSet::new();
     let mut reads: Vec<String> = Vec::new();
-    nodes.iter_mut().for_each(|node| each_read(node, &mut |name| reads.push(name.clone())));
+    for node in &mut nodes {
+        each_read(node, &mut |name| reads.push(name.clone()));
+    }
     while let Some(name) = reads.pop() {
         if let Some(&at) = producers.get(name.as_str())
             && needed.insert(at)
@@ -96,7 +98,9 @@ fn with_source(source: &GraphProto, mut nodes: Vec<NodeProto>) -> Vec<NodeProto>
         node.name = node.name.take().map(|name| format!("{name}/abslrp/again"));
     }
     all.append(&mut nodes);
-    all.iter_mut().for_each(|node| each_read(node, &mut |name| again(name)));
+    for node in &mut all {
+        each_read(node, &mut |name| again(name));
+    }
     all
 }
 
@@ -110,7 +114,9 @@ fn each_read(node: &mut NodeProto, visit: &mut dyn FnMut(&mut String)) {
     node.input.iter_mut().for_each(&mut *visit);
     let subgraphs = node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs));
     for graph in subgraphs {
-        graph.node.iter_mut().for_each(|node| each_read(node, visit));
+        for node in &mut graph.node {
+            each_read(node, visit);
+        }
         graph.output.iter_mut().filter_map(|output| output.name.as_mut()).for_each(&mut *visit);
     }
 }

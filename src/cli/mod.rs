@@ -257,6 +257,7 @@ pub fn spinner(what: &'static str) -> ProgressBar {
 
 /// The options of an explanation, which `compile` and `inspect` share.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub struct Explain {
     /// The rule, with its options: NAME or NAME:key=value,key=value
     #[arg(long, default_value = "abslrp")]

@@ -125,19 +125,20 @@ impl TryFrom<String> for Select {
 mod tests {
     use super::*;
 
-    fn of_rank(text: &str, rank: usize) -> Option<Vec<(usize, Option<i64>, Option<i64>, i64)>> {
-        let cuts = text.parse::<Select>().unwrap().of_rank(rank)?;
-        Some(cuts.into_iter().map(|(axis, c)| (axis, c.start, c.stop, c.step)).collect())
+    fn cut(axis: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> (usize, Cut) {
+        (axis, Cut { start, stop, step })
+    }
+
+    fn of_rank(text: &str, rank: usize) -> Option<Vec<(usize, Cut)>> {
+        text.parse::<Select>().unwrap().of_rank(rank)
     }
 
     #[test]
     fn parts_are_read_as_numpy_reads_them() {
-        assert_eq!(of_rank(":,4:,:", 3), Some(vec![(1, Some(4), None, 1)]));
-        assert_eq!(of_rank("...,-1", 3), Some(vec![(2, Some(-1), None, 1)]));
-        assert_eq!(
-            of_rank("0, 1:9:2", 3),
-            Some(vec![(0, Some(0), Some(1), 1), (1, Some(1), Some(9), 2)])
-        );
+        assert_eq!(of_rank(":,4:,:", 3), Some(vec![cut(1, Some(4), None, 1)]));
+        assert_eq!(of_rank("...,-1", 3), Some(vec![cut(2, Some(-1), None, 1)]));
+        let two = vec![cut(0, Some(0), Some(1), 1), cut(1, Some(1), Some(9), 2)];
+        assert_eq!(of_rank("0, 1:9:2", 3), Some(two));
         assert_eq!(of_rank("...", 0), Some(vec![]));
         assert_eq!(of_rank(":,:,3", 2), None);
         for wrong in ["", "a", "1:2:0", "::-1", "1:2:3:4", "...,...", "1,,2"] {

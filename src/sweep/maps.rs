@@ -31,10 +31,8 @@ impl<'e> Sweep<'_, 'e> {
             let problem = |source| Error::Unit(Problem::new(graph, value.node, source));
             emitter.enter(graph.name(value));
             let maps = relevance.iter().map(|&r| match coarse {
-                Some(coarse) => {
-                    self.finished(self.coarse(coarse, value, self.shown(source, r)?)?)
-                }
-                None => self.finished(self.shown(source, r)?),
+                Some(coarse) => self.finished(self.coarse(coarse, value, self.shown(source, r))?),
+                None => self.finished(self.shown(source, r)),
             });
             let maps = maps.collect::<Result<Vec<_>, _>>().map_err(problem)?;
             let axis = usize::from(graph.ty(value).rank().is_some_and(|rank| rank > 0));
@@ -78,7 +76,7 @@ impl<'e> Sweep<'_, 'e> {
     }
 
     /// What is shown of the relevance of a value, in its shape.
-    fn shown(&self, value: Value, r: Expr<'e>) -> Result<Expr<'e>, ir::Error> {
+    fn shown(&self, value: Value, r: Expr<'e>) -> Expr<'e> {
         let Self { graph, plan, emitter, .. } = *self;
         let mut r = r.assume(graph.ty(value).with(r.ty().elem));
         let ends = plan.map_at.map_or(plan.inputs.contains(&value), |c| c.value == value);
@@ -88,7 +86,7 @@ impl<'e> Sweep<'_, 'e> {
             let infinite = graph.facts(value).may_be_infinite;
             r = if infinite { x.where_or(r.is_nonzero(), 0.0) * r } else { x * r };
         }
-        Ok(r)
+        r
     }
 
     /// The map of an input by the relevance of a tensor that lies over it: summed over channels, and stretched to the

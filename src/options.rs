@@ -365,7 +365,7 @@ mod tests {
             ",0",
             "0;1",
             "1.5",
-            "max",
+            "min",
             "input:",
             "input:0",
             "input:-1",

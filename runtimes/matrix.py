@@ -5,45 +5,41 @@ Every fixture is compiled, and source and explanation are run on each runtime. W
 them is the reference (the tests prove that by finite differences and by other implementations): a source that runs
 right elsewhere has to have an explanation that runs right there.
 
-Runtimes are installed at the versions below into a cache folder (--cache), each in an environment of its own, from the
-indices that pip and npm are configured for. --short runs what `.ci/run` does: the runtimes that have to be right, on
+Which runtimes there are, at which versions, and what each is known not to run says `abslrp inspect --runtimes`; of each
+explained model, `abslrp compile` says what applies to it. That is tried here both ways: a runtime refuses what is known,
+and nothing else. They are installed into a cache folder (--cache), each in an environment of its own, from the indices that
+pip and npm are configured for. --short runs what `.ci/run` does: the runtimes that have to be right, on
 the networks and on forms of the newest operator set. Without names, all runtimes take part.
 
-Exit status: 1 if an explanation is wrong anywhere, or refused on a runtime that has to run it, and KNOWN does not say
-so; 2 if something to install with is missing."""
+Exit status: 1 if an explanation is wrong anywhere, or, on a runtime that `.ci/run` takes, refused though nobody knows or
+run though it is known not to be; 2 if something to install with is missing."""
 
 import argparse, importlib.util, itertools, json, os, pathlib, re, select, shutil, subprocess, sys, tempfile, venv
 
 HERE = pathlib.Path(__file__).resolve().parent
 FIXTURES = HERE.parent / "fixtures"
 
-# What speaks for a runtime, its packages, and whether it has to run every explanation.
-RUNTIMES = {
-    "onnxruntime-newest": ("onnxruntime", ["onnxruntime==1.32.0"], True),
-    "onnxruntime-oldest": ("onnxruntime", ["onnxruntime==1.20.0"], True),
-    "openvino": ("openvino", ["openvino==2026.4.1"], True),
-    "onnxruntime-web": ("node", ["onnxruntime-web@1.30.0"], True),
-    "tract": ("tract", ["tract==0.23.9"], False),
+# By package: what speaks for a runtime, and whether `.ci/run` takes it.
+KINDS = {
+    "onnxruntime": ("onnxruntime", True),
+    "onnxruntime-web": ("node", True),
+    "openvino": ("openvino", True),
+    "tract": ("tract", False),
 }
 REFERENCE = "onnxruntime-newest"
 
-# Explanations that a runtime does not run though it runs the source, and the fault or limit that is the
-# cause. docs/runtimes.md says more.
-KNOWN = {
-    "openvino": {
-        # Its GatherElements wants all axes but one of data and indices to be of equal size; ONNX lets indices be fewer.
-        "forms/scatter_elements.op16.onnx": "GatherElements",
-        "forms/scatter_elements_add.op16.onnx": "GatherElements",
-        # Its Scan takes what the body reads from around it for states that the body has to give back.
-        **dict.fromkeys(
-            [f"forms/{name}.op17.onnx" for name in ("gru", "gru_reset", "if_in_loop", "loop", "lstm", "lstm_open_length", "rnn")],
-            "Scan",
-        ),
-        # The same, within a branch, of which it then finds nothing.
-        "forms/loop_never.op17.onnx": "If",
-        "forms/loop_until.op17.onnx": "If",
-    },
-}
+
+def table(binary):
+    """The runtimes as the program has them, by name, the newest of a package first."""
+    said = subprocess.run([binary, "inspect", "--runtimes", "--json"], check=True, capture_output=True).stdout
+    found = {}
+    for runtime in json.loads(said):
+        package, version = runtime["package"], runtime["version"]
+        name = package if package != "onnxruntime" else f"{package}-{'oldest' if REFERENCE in found else 'newest'}"
+        kind, must = KINDS[package]
+        requirement = f"{package}{'@' if kind == 'node' else '=='}{version}"
+        found[name] = {**runtime, "kind": kind, "must": must, "requirement": requirement}
+    return found
 
 
 def missing(what):
@@ -78,11 +74,11 @@ def installed(name, packages, cache, node=False):
     return folder
 
 
-def worker(name, cache):
+def worker(name, runtime, cache):
     """The command that starts the worker of a runtime."""
-    kind, packages, _ = RUNTIMES[name]
+    kind, requirement = runtime["kind"], runtime["requirement"]
     node = kind == "node"
-    folder = installed(name, packages if node else ["numpy", *packages], cache, node)
+    folder = installed(name, [requirement] if node else ["numpy", requirement], cache, node)
     if node:
         return ["node", str(HERE / "worker.js"), str(folder / "node_modules/onnxruntime-web")]
     return [str(folder / "bin/python"), str(HERE / "worker.py"), kind]
@@ -197,7 +193,7 @@ def fixtures(short):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"runtimes: {', '.join(RUNTIMES)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="runtimes, such as openvino")
     parser.add_argument("--short", action="store_true", help="fewer runtimes and fixtures")
     parser.add_argument("--binary", default=HERE.parent / "target/release/abslrp", type=pathlib.Path)
     parser.add_argument("--level", action="append", choices=["O0", "O2"], help="both without it")
@@ -205,16 +201,18 @@ def main():
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     parser.add_argument("--cache", default=pathlib.Path(base) / "abslrp-runtimes", type=pathlib.Path)
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(RUNTIMES):
-        parser.error(f"no runtime {', '.join(sorted(unknown))}; there are {', '.join(RUNTIMES)}")
     if not arguments.binary.exists():
         parser.error(f"{arguments.binary} is not there: `cargo build --release` makes it, --binary names another")
+    all_of_them = table(arguments.binary)
+    if unknown := set(arguments.names) - set(all_of_them):
+        parser.error(f"no runtime {', '.join(sorted(unknown))}; there are {', '.join(all_of_them)}")
     if importlib.util.find_spec("onnx") is None:
         # This script itself needs `onnx`, which brings NumPy.
         python = installed("driver", ["onnx==1.23.2"], arguments.cache) / "bin/python"
         os.execv(python, [str(python), *sys.argv])
-    names = arguments.names or [name for name, (*_, must) in RUNTIMES.items() if must or not arguments.short]
-    runtimes = {name: Runtime(name, worker(name, arguments.cache)) for name in dict.fromkeys([REFERENCE, *names])}
+    names = arguments.names or [name for name, one in all_of_them.items() if one["must"] or not arguments.short]
+    names = dict.fromkeys([REFERENCE, *names])
+    runtimes = {name: Runtime(name, worker(name, all_of_them[name], arguments.cache)) for name in names}
 
     columns = ["right", "wrong", "refused", "source not run"]
     counts = {(name, level): dict.fromkeys(columns, 0) for name in runtimes for level in arguments.level or ["O2", "O0"]}
@@ -226,32 +224,33 @@ def main():
             if not re.search(arguments.match, fixture):
                 continue
             judged = judge(path, explained, runtimes, counts, arguments.binary, folder)
-            for name, level, verdict, why in judged:
+            for name, level, verdict, why, known in judged:
                 compared += 1
                 counts[name, level][verdict] += 1
-                known = KNOWN.get(name, {}).get(fixture)
+                limits = known.get((all_of_them[name]["name"], all_of_them[name]["version"]), [])
                 # What is known is that the runtime says so, never that it gives other numbers.
-                if verdict == "wrong" or verdict == "refused" and not (known and known in why):
+                if verdict == "wrong" or verdict == "refused" and not limits:
                     failures.append((name, level, fixture, verdict, why))
-                elif verdict == "right" and known:
-                    stale.append((name, fixture))
+                elif verdict == "right" and limits:
+                    stale.append((name, level, fixture, "; ".join(f"{limit['operator']} {limit['form']}" for limit in limits)))
     print(f"\n| runtime | version | level | {' | '.join(columns)} |\n|{'---|' * 7}")
     for (name, level), count in counts.items():
         print(f"| {name} | {runtimes[name].version} | -{level} | {' | '.join(str(count[c]) for c in columns)} |")
     for name, level, fixture, verdict, why in failures:
         print(f"{verdict}: {fixture} at -{level} on {name}: {why[:300]}")
-    for name, fixture in stale:
-        print(f"runs now, so that KNOWN need not name it: {fixture} on {name}")
+    for name, level, fixture, limits in stale:
+        print(f"runs, though it is said not to: {fixture} at -{level} on {name}, with {limits}")
     for runtime in runtimes.values():
         runtime.stop()
-    must = [f for f in failures if f[3] == "wrong" or RUNTIMES[f[0]][2]]
+    must = [f for f in failures if f[3] == "wrong" or all_of_them[f[0]]["must"]]
+    stale = [s for s in stale if all_of_them[s[0]]["must"]]
     if not compared:
         print("nothing was compared")
     sys.exit(bool(must or stale or not compared))
 
 
 def judge(path, explained, runtimes, counts, binary, folder):
-    """(runtime, level, verdict, why) of a fixture; nothing if it cannot be compared."""
+    """(runtime, level, verdict, why, what is known) of a fixture; nothing if it cannot be compared."""
     import onnx
     model, reference = onnx.load(path), runtimes[REFERENCE]
     for positive in (False, True):
@@ -262,25 +261,30 @@ def judge(path, explained, runtimes, counts, binary, folder):
     else:
         return
     for level in dict.fromkeys(level for _, level in counts):
-        command = [binary, "compile", path, "-o", explained, f"-{level}"]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
+        command = [binary, "compile", path, "-o", explained, f"-{level}", "--json"]
+        compiled = subprocess.run(command, capture_output=True, check=False)
+        if compiled.returncode:
             continue
+        known = json.loads(compiled.stdout)["summary"]["runtimes"]
+        known = {(found["runtime"], found["version"]): found["limits"] for found in known}
         want = reference.run(explained, feeds, folder)
         if isinstance(want, str):
-            yield REFERENCE, level, "refused", want
+            yield REFERENCE, level, "refused", want, known
             continue
         if not finite(want):
             continue
         for name, runtime in runtimes.items():
             source = runtime.run(path, feeds, folder)
             if isinstance(source, str) or not same(source, want_source):
-                yield name, level, "source not run", ""
+                yield name, level, "source not run", "", known
                 continue
             got = runtime.run(explained, feeds, folder)
             if isinstance(got, str):
-                yield name, level, "refused", got
+                yield name, level, "refused", got, known
+            elif same(got, want):
+                yield name, level, "right", "", known
             else:
-                yield (name, level, "right", "") if same(got, want) else (name, level, "wrong", "relevance differs")
+                yield name, level, "wrong", "relevance differs", known
 
 
 if __name__ == "__main__":

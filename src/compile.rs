@@ -147,6 +147,7 @@ impl<'m> Draft<'m> {
                     .map(|v| at.name(*v).into())
                     .collect(),
             }),
+            runtimes: back::portability(&emitted),
             units: plan.units.len(),
             nodes: (model.graph().node.len(), addition.nodes.len()),
             multiply_adds: (graph.multiply_adds(), emitted.multiply_adds()),

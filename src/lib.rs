@@ -101,7 +101,7 @@ pub mod verify;
 
 use std::collections::BTreeMap;
 
-pub use back::{IllConditioned, Record, Summary, source_of};
+pub use back::{IllConditioned, Limit, Portability, RUNTIMES, Record, Runtime, Summary, source_of};
 #[cfg(feature = "cli")]
 pub use cli::run as command_line;
 pub use compile::{Explanation, compile};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::Portability;
 use crate::{
     ParseError,
     onnx::{
@@ -43,6 +44,8 @@ pub struct Summary {
     /// The first unit, from the explained tensor, at which the rule is known to be ill-conditioned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ill_conditioned: Option<IllConditioned>,
+    /// Which runtimes are known to run what was added, and which are not.
+    pub runtimes: Vec<Portability>,
     /// The number of units crossed.
     pub units: usize,
     /// The numbers of nodes in the source and added.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use abslrp::{
-    IllConditioned,
+    IllConditioned, Portability,
     onnx::{self, shown::Shown},
 };
 
@@ -110,6 +110,14 @@ fn text(summary: &abslrp::Summary, out: &Path, bytes: u64) -> String {
             "      warning: {rule} is ill-conditioned at '{node}' ({operator}): it divides by a sum of {whose} \
              of either sign, which can vanish; --rule abslrp holds there, and `abslrp verify` measures it"
         );
+    }
+    let (portable, others): (Vec<_>, Vec<_>) =
+        summary.runtimes.iter().partition(|found| found.limits.is_empty());
+    let names: Vec<_> = portable.iter().map(|p| format!("{} {}", p.runtime, p.version)).collect();
+    let _ = writeln!(text, "      known to run on {}", names.join(", "));
+    for Portability { runtime, version, limits } in others {
+        let limits: Vec<_> = limits.iter().map(|l| format!("{} {}", l.operator, l.form)).collect();
+        let _ = writeln!(text, "      not on {runtime} {version}, for {}", limits.join("; "));
     }
     for cut in &summary.cut {
         let _ = writeln!(text, "      cut: {cut}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use abslrp::onnx::Model;
+use abslrp::{Runtime, onnx::Model};
 use serde_json::json;
 
 use super::{Explain, Failure, Report, advice};
@@ -11,11 +11,14 @@ use super::{Explain, Failure, Report, advice};
 #[derive(clap::Args)]
 pub struct Args {
     /// The model
-    #[arg(required_unless_present = "operators")]
+    #[arg(required_unless_present_any = ["operators", "runtimes"])]
     model: Option<PathBuf>,
     /// List all operators and the operator set since which each is supported
     #[arg(long, conflicts_with = "model")]
     operators: bool,
+    /// List the runtimes that explained models are tried on, and what each is known not to run
+    #[arg(long, conflicts_with_all = ["model", "operators"])]
+    runtimes: bool,
     #[command(flatten)]
     explain: Explain,
     /// Write the plan as JSON
@@ -25,7 +28,9 @@ pub struct Args {
 
 impl Args {
     pub fn run(self) -> Result<Report, Failure> {
-        let Some(path) = self.model else { return Ok(operators(self.json)) };
+        let Some(path) = self.model else {
+            return Ok(if self.runtimes { runtimes(self.json) } else { operators(self.json) });
+        };
         let model = Model::open(&path)?;
         let inspection =
             abslrp::inspect(&model, &self.explain.into()).map_err(Failure::lrp(&path))?;
@@ -38,6 +43,17 @@ impl Args {
             holds: inspection.refusal.is_none(),
         })
     }
+}
+
+/// The table of runtimes.
+fn runtimes(as_json: bool) -> Report {
+    let mut text = String::from("| runtime | version | does not run |\n|---|---|---|\n");
+    for Runtime { name, version, limits, .. } in abslrp::RUNTIMES {
+        let limits: Vec<_> =
+            limits.iter().map(|l| format!("`{}` {}", l.operator, l.form)).collect();
+        let _ = writeln!(text, "| {name} | {version} | {} |", limits.join("; "));
+    }
+    Report { text, json: json!(abslrp::RUNTIMES), as_json, holds: true }
 }
 
 /// The table of operators.

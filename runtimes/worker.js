@@ -1,4 +1,5 @@
-// Speaks for onnxruntime-web on WebAssembly: node worker.js FOLDER_OF_THE_PACKAGE. See `Runtime` in matrix.py.
+// Speaks for onnxruntime-web on WebAssembly: node worker.js FOLDER_OF_THE_PACKAGE. See `Runtime` in matrix.py; `abslrp
+// verify --runtime web` starts it, too.
 const fs = require('fs');
 const path = require('path');
 const ort = require(process.argv[2]);
@@ -9,7 +10,8 @@ const ARRAYS = {
 };
 
 async function run(request) {
-  const session = await ort.InferenceSession.create(fs.readFileSync(request.model), { logSeverityLevel: 4 });
+  const externalData = (request.external || []).map(([path, file]) => ({ path, data: new Uint8Array(fs.readFileSync(file)) }));
+  const session = await ort.InferenceSession.create(fs.readFileSync(request.model), { logSeverityLevel: 4, externalData });
   try {
     const feeds = {};
     for (const { name, type, shape, file } of request.inputs) {

@@ -1,4 +1,5 @@
-"""Speaks for a runtime of Python: worker.py KIND. See `Runtime` in matrix.py for what is said."""
+"""Speaks for a runtime of Python: worker.py KIND. See `Runtime` in matrix.py for what is said; `abslrp verify --runtime
+openvino` starts it, too."""
 
 import json, os, sys
 

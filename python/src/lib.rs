@@ -165,6 +165,7 @@ fn verify(
         device: self::device(device).map_err(|failure| failure.raise(py))?,
         inputs: inputs.into_iter().map(|(name, path)| NamedInput { name, path }).collect(),
         runtime: locate(library),
+        elsewhere: None,
     };
     work::run(py, None, move |_| {
         let report = verification::verify(&model, &request)?;

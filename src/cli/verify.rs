@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use abslrp::verify::{
     Request,
+    elsewhere::{self, Elsewhere},
     runtime::Locate,
     session::{Device, NamedInput},
     verify,
@@ -40,6 +41,12 @@ pub struct Run {
     input: Vec<NamedInput>,
     #[command(flatten)]
     runtime: Runtime,
+    /// Another runtime, to run on beside ONNX Runtime
+    #[arg(long = "runtime", value_enum, value_name = "RUNTIME")]
+    elsewhere: Option<elsewhere::Runtime>,
+    /// The folder of the npm package onnxruntime-web, for `--runtime web` [default: as installed globally]
+    #[arg(long, value_name = "DIR", requires = "elsewhere")]
+    ort_web: Option<PathBuf>,
 }
 
 /// Where ONNX Runtime is.
@@ -75,9 +82,10 @@ impl Run {
         explained: &Path,
         source: Option<PathBuf>,
     ) -> Result<abslrp::verify::Report, Failure> {
-        let Self { device, input, runtime } = self;
-        let request =
-            Request { source, options: None, device, inputs: input, runtime: runtime.into() };
+        let Self { device, input, runtime, elsewhere, ort_web } = self;
+        let elsewhere = elsewhere.map(|runtime| Elsewhere { runtime, package: ort_web });
+        let runtime = runtime.into();
+        let request = Request { source, options: None, device, inputs: input, runtime, elsewhere };
         let spinner = super::spinner("running on ONNX Runtime");
         let report = verify(explained, &request);
         spinner.finish_and_clear();

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub const MOVEMENT: f64 = 1e-2;
 /// How far the maps of two levels may be apart, relative L1.
 pub const LEVELS: f64 = 1e-2;
+/// How far the maps of two runtimes may be apart, relative L1.
+pub const RUNTIMES: f64 = 1e-2;
 /// By how much Σ |R| may exceed a bound because sums are rounded, relative.
 const ROUNDING: f64 = 1e-3;
 
@@ -26,6 +28,11 @@ pub enum Fault {
     },
     /// It is too far from the other level's.
     Levels {
+        /// How far, relative L1.
+        apart: f64,
+    },
+    /// It is too far from ONNX Runtime's.
+    Runtimes {
         /// How far, relative L1.
         apart: f64,
     },

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod bench;
+pub mod elsewhere;
 mod feeds;
 mod judge;
 mod report;
@@ -12,6 +13,7 @@ pub mod session;
 use std::path::{Path, PathBuf};
 
 use balance::{Balance, Books, Shares};
+use elsewhere::{Elsewhere, Ran};
 use feeds::Feeds;
 use half::{bf16, f16};
 use judge::Evidence;
@@ -89,6 +91,25 @@ pub enum Error {
     /// ONNX Runtime cannot run the model on these inputs.
     #[error("ONNX Runtime cannot run the model on these inputs: {why}")]
     Run {
+        /// Its message.
+        why: String,
+    },
+    /// Another runtime is not there.
+    #[error("{runtime} cannot be used: {why}")]
+    NoOther {
+        /// The runtime.
+        runtime: elsewhere::Runtime,
+        /// Why not, and what would help.
+        why: String,
+    },
+    /// Another runtime does not run the source.
+    #[error(
+        "{runtime} does not run the source, so that nothing can be verified there: {}",
+        Shown(why)
+    )]
+    OtherRefuses {
+        /// The runtime and its version.
+        runtime: String,
         /// Its message.
         why: String,
     },
@@ -187,6 +208,8 @@ pub struct Request {
     pub inputs: Vec<NamedInput>,
     /// Where ONNX Runtime is.
     pub runtime: Locate,
+    /// Another runtime, to run on beside ONNX Runtime.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// Verifies an explained model.
@@ -225,6 +248,17 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     let (rounded, moved) = bench.rounded(model.proto(), &Addition::default(), &fed)?;
     let optimised = bench.run(&Source::File(path), true, &fed)?;
     let source_optimised = bench.run(&original, true, &fed)?;
+    let elsewhere = match &request.elsewhere {
+        Some(how) => {
+            let models = elsewhere::Models {
+                source: Ran { model: &source, feeds: &chosen.arrays, outputs: &source_plain },
+                explained: Ran { model: &model, feeds: &fed, outputs: &plain },
+                options: &explained,
+            };
+            Some(elsewhere::verify(how, &models)?)
+        }
+        None => None,
+    };
     drop(bytes);
     let (level, other) = bench.other_level(&source, &explained, &fed)?;
     let balance = bench.balance(&source, &explained, &fed)?;
@@ -286,8 +320,10 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
     // Where some of it is not finite, sums say nothing.
     let finite = relevance.iter().all(|r| r.finite);
     let fault = judge::of_all(maps.map(|r| r.magnitude).sum(), bound).filter(|_| finite);
-    let holds =
-        outputs.iter().all(|o| o.holds) && relevance.iter().all(|r| r.holds) && fault.is_none();
+    let holds = outputs.iter().all(|o| o.holds)
+        && relevance.iter().all(|r| r.holds)
+        && fault.is_none()
+        && elsewhere.as_ref().is_none_or(|e| e.holds);
     let unstable = |r: &RelevanceReport| {
         r.faults.iter().any(|fault| matches!(fault, Fault::Moves { .. } | Fault::Levels { .. }))
     };
@@ -311,6 +347,7 @@ pub fn verify(path: &Path, request: &Request) -> Result<Report, Error> {
         lost,
         alternatives,
         units: balance.entries,
+        elsewhere,
         holds,
     })
 }
@@ -358,14 +395,37 @@ fn classes(draft: &Draft<'_>) -> usize {
     count.and_then(|n| usize::try_from(n).ok()).unwrap_or(1)
 }
 
+/// A model and inputs that are moved by their rounding, with what could be moved.
+fn rounded(
+    model: &ModelProto,
+    addition: &Addition,
+    feeds: &[(String, Array)],
+) -> (Vec<u8>, Vec<(String, Array)>, Moved) {
+    let mut model = model.clone();
+    let weights = rounding::weights(&mut model);
+    let (feeds, inputs) = rounding::inputs(feeds);
+    (bytes(&model, addition), feeds, Moved { inputs, weights })
+}
+
+/// The explained model at the other level, and which that is.
+fn other_level(source: &Model, options: &Options) -> Result<(Level, Vec<u8>), Error> {
+    let level = if options.level == Level::O0 { Level::O2 } else { Level::O0 };
+    let options = Options { level, passes: None, bake_twins: false, ..options.clone() };
+    Ok((level, crate::compile(source, &options)?.encode().concat()))
+}
+
 /// The largest difference, relative to the largest finite value; equal where both are not finite.
 fn difference(a: &Array, b: &Array) -> f64 {
-    let (a, b) = (a.numbers(), b.numbers());
+    apart(&a.numbers(), &b.numbers())
+}
+
+/// The same of numbers.
+fn apart(a: &ndarray::ArrayD<f64>, b: &ndarray::ArrayD<f64>) -> f64 {
     if a.shape() != b.shape() {
         return f64::INFINITY;
     }
     let scale = b.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
-    let apart = a.iter().zip(&b).fold(0.0f64, |m, (&a, &b)| {
+    let apart = a.iter().zip(b).fold(0.0f64, |m, (&a, &b)| {
         let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         let d = (a - b).abs();
         if same { m } else { m.max(if d.is_nan() { f64::INFINITY } else { d }) }
@@ -402,13 +462,9 @@ impl Bench<'_> {
         addition: &Addition,
         feeds: &[(String, Array)],
     ) -> Result<(Vec<(String, Array)>, Moved), Error> {
-        let mut model = model.clone();
-        let weights = rounding::weights(&mut model);
-        let (feeds, inputs) = rounding::inputs(feeds);
-        let bytes = bytes(&model, addition);
-        drop(model);
+        let (bytes, feeds, moved) = rounded(model, addition, feeds);
         let outputs = self.run(&Source::Memory(&bytes, self.directory), false, &feeds)?;
-        Ok((outputs, Moved { inputs, weights }))
+        Ok((outputs, moved))
     }
 
     /// What the other level gives, and which that is.
@@ -418,9 +474,7 @@ impl Bench<'_> {
         options: &Options,
         feeds: &[(String, Array)],
     ) -> Result<(Level, Vec<(String, Array)>), Error> {
-        let level = if options.level == Level::O0 { Level::O2 } else { Level::O0 };
-        let options = Options { level, passes: None, bake_twins: false, ..options.clone() };
-        let bytes = crate::compile(source, &options)?.encode().concat();
+        let (level, bytes) = other_level(source, options)?;
         Ok((level, self.run(&Source::Memory(&bytes, self.directory), false, feeds)?))
     }
 

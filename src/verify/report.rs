@@ -4,6 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use super::{
     balance::Entry,
+    elsewhere,
     feeds::Feed,
     judge::{Fault, MOVEMENT},
     rounding::Moved,
@@ -39,6 +40,9 @@ pub struct Report {
     /// What each unit received and gave, from the explained tensor to the inputs; of the first map,
     /// where there are several.
     pub units: Vec<Entry>,
+    /// What was found on another runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<elsewhere::Report>,
     /// Whether every promise holds.
     pub holds: bool,
 }
@@ -180,6 +184,10 @@ impl Report {
                 sum(|u| u.stabiliser),
                 last.given
             );
+        }
+        if let Some(elsewhere) = &self.elsewhere {
+            let level = self.relevance.first().map(|r| r.other_level.as_str());
+            out += &elsewhere.text(level);
         }
         out
     }

@@ -96,7 +96,7 @@ fn installed() -> Option<PathBuf> {
     let find = "import importlib.util as u, site, sys; sys.path.append(site.getusersitepackages()); \
                 s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
     let place = Scratch::within(&std::env::temp_dir()).ok()?;
-    let output = python(&place)?.args(["-c", find]).output().ok()?;
+    let output = first_python(&place)?.args(["-c", find]).output().ok()?;
     let package = String::from_utf8(output.stdout).ok()?;
     let package = Path::new(package.trim());
     package.is_absolute().then(|| library_in(&package.join("capi")))?
@@ -113,19 +113,32 @@ fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, Error> {
     if path.is_absolute() { Ok(path) } else { Err(Error::NoRuntime { why: why() }) }
 }
 
-/// Python, isolated: neither the current directory nor the environment says where its modules are.
-/// It runs in a directory of ours, and is looked for in those directories of `PATH` that do not
-/// depend on where the user happens to be.
-fn python(place: &Scratch) -> Option<Command> {
-    let name = if cfg!(windows) { "python.exe" } else { "python3" };
-    let directories = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&directories)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(|path| path.is_file())?;
-    let mut command = Command::new(found);
+/// The programs of a name, as far as the directories of `PATH` do not depend on where the user happens
+/// to be.
+pub(super) fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<_> = std::env::split_paths(&directories).collect();
+    let absolute = directories.into_iter().filter(|directory| directory.is_absolute());
+    absolute.map(move |directory| directory.join(&name)).filter(|path| path.is_file())
+}
+
+/// The Pythons there are.
+pub(super) fn pythons() -> impl Iterator<Item = PathBuf> {
+    programs(if cfg!(windows) { "python" } else { "python3" })
+}
+
+/// Python, isolated: neither the current directory nor the environment says where its modules are. It
+/// runs in a directory of ours.
+pub(super) fn python(path: &Path, place: &Scratch) -> Command {
+    let mut command = Command::new(path);
     command.arg("-I").current_dir(place.path());
-    Some(command)
+    command
+}
+
+/// The first Python, isolated.
+fn first_python(place: &Scratch) -> Option<Command> {
+    Some(python(&pythons().next()?, place))
 }
 
 /// This project's cache: `ABSLRP_CACHE`, or the platform's place for such things.
@@ -200,7 +213,7 @@ fn fetch(notice: fn(&str)) -> Result<PathBuf, Error> {
         "--requirement",
         "requirements.txt",
     ];
-    let python = || python(&staging).ok_or_else(|| refuse("there is no python3".into()));
+    let python = || first_python(&staging).ok_or_else(|| refuse("there is no python3".into()));
     run(python()?.env("TMPDIR", staging.path()).args(pip))?;
     let wheel = std::fs::read_dir(staging.path().join("wheel"))
         .map_err(io)?
@@ -237,14 +250,14 @@ fn run(command: &mut Command) -> Result<(), Error> {
 }
 
 /// Whether a file can be trusted to be what its owner put there.
-mod trust {
+pub(super) mod trust {
     use std::path::Path;
 
     /// Who else could have written the file or directory at a path without links, or exchanged it:
     /// nothing where it can be trusted. Users whom the system keeps apart by other means than owners
     /// and modes are taken at their word.
     #[cfg(unix)]
-    pub(super) fn distrust(path: &Path) -> Option<String> {
+    pub(in crate::verify) fn distrust(path: &Path) -> Option<String> {
         use std::os::unix::fs::MetadataExt;
         let me = rustix::process::geteuid().as_raw();
         path.ancestors().find_map(|at| {
@@ -269,7 +282,7 @@ mod trust {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn distrust(_: &Path) -> Option<String> {
+    pub(in crate::verify) fn distrust(_: &Path) -> Option<String> {
         None
     }
 }

@@ -9,7 +9,9 @@ use std::{
 use libtest_mimic::Trial;
 use prost::Message;
 
-use crate::common::{Model, ModelProto, distance, fixture, golden, input, snapshot, trials};
+use crate::common::{
+    Model, ModelProto, distance, feed, fixture, golden, input, runner, runtime, snapshot, trials,
+};
 
 pub fn trials() -> Vec<Trial> {
     trials![
@@ -23,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         values_as_small_as_epsilon_are_told_from_ill_conditioning,
         the_readme_lists_the_operators_there_are,
         without_onnx_runtime_there_is_one_clear_error,
+        another_runtime_is_judged_by_what_it_says,
         cuda_fails_cleanly_where_there_is_none,
         bench_runs_the_plain_and_the_explained_models,
         evaluate_tells_rules_from_random_maps,
@@ -516,6 +519,82 @@ fn without_onnx_runtime_there_is_one_clear_error() {
     assert!(text(&output.stderr).contains("python3 -m pip install onnxruntime"));
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// `runtimes/verify.py` verifies on runtimes as they are. Here, what takes the place of one says what it is told to.
+#[cfg(unix)]
+fn another_runtime_is_judged_by_what_it_says() {
+    let directory = with_digits();
+    let at = |name: &str| directory.path().join(name);
+    assert!(abslrp(directory.path(), &["compile", "digits.onnx", "-o", "e.onnx"]).status.success());
+    let x = input("digits");
+    ndarray_npy::write_npy(at("x.npy"), &x).unwrap();
+    // No Python that has it, and no Node.js.
+    let library = abslrp::verify::runtime::locate(&runtime()).unwrap();
+    let verify = |path: &Path, on: &str, json: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_abslrp"));
+        command.args(["verify", "e.onnx", "--input", "x=x.npy", "--runtime", on, "--ort-lib"]);
+        command.arg(&library).args(json.then_some("--json")).env("PATH", path);
+        command.current_dir(directory.path()).output().unwrap()
+    };
+    fs::create_dir(at("bin")).unwrap();
+    for (on, what) in [("openvino", "python3 -m pip install openvino"), ("web", "no Node.js")] {
+        let output = verify(&at("bin"), on, false);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(what), "{}", text(&output.stderr));
+    }
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *find_spec*) exit 0;; esac\necho '{{\"version\": \"7\"}}'\n\
+         while read -r question; do read -r answer <&3; printf '%s\\n' \"$answer\"; done 3< {}\n",
+        at("answers").display()
+    );
+    fs::write(at("bin/python3"), script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(at("bin/python3"), mode).unwrap();
+    let right = runner(&at("e.onnx"), false).run(&feed("x", &x)).unwrap();
+    // An answer, with relevance times a factor.
+    let answer = |name: &str, factor: f32| {
+        let outputs = right.iter().map(|(output, array)| {
+            let factor = if output == "x_relevance" { factor } else { 1.0 };
+            let numbers = array.numbers();
+            let bytes: Vec<u8> =
+                numbers.iter().flat_map(|v| (*v as f32 * factor).to_le_bytes()).collect();
+            let file = at(&format!("{name}.{output}"));
+            fs::write(&file, bytes).unwrap();
+            let shape = array.shape();
+            serde_json::json!({"name": output, "type": "float32", "shape": shape, "file": file})
+        });
+        serde_json::json!({ "outputs": outputs.collect::<Vec<_>>() }).to_string()
+    };
+    let refusal = serde_json::json!({"error": "no such\n  operator"}).to_string();
+    let said = |answers: &[&str]| {
+        fs::write(at("answers"), answers.join("\n") + "\n").unwrap();
+        let output = verify(&at("bin"), "openvino", true);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        assert_eq!(report["holds"] == true, output.status.success());
+        (report["elsewhere"].clone(), text(&output.stderr))
+    };
+    let (same, other) = (answer("same", 1.0), answer("other", 1.02));
+    let (report, _) = said(&[&same, &same, &same, &same]);
+    assert_eq!((&report["holds"], &report["runtime"]), (&true.into(), &"OpenVINO 7".into()));
+    assert_eq!(report["outputs"][0]["holds"], true);
+    let (report, _) = said(&[&same, &other, &other, &other]);
+    assert_eq!(report["relevance"][0]["faults"][0]["fault"], "runtimes");
+    // It moves there, and its levels are apart.
+    let (report, _) = said(&[&same, &same, &other, &same]);
+    assert_eq!(report["relevance"][0]["faults"][0]["fault"], "moves");
+    let (report, _) = said(&[&same, &same, &same, &other]);
+    assert_eq!(report["relevance"][0]["faults"][0]["fault"], "levels");
+    let (report, _) = said(&[&same, &refusal]);
+    assert_eq!((&report["holds"], &report["refusal"]), (&false.into(), &"no such operator".into()));
+    let (_, message) = said(&[&refusal]);
+    assert!(message.contains("does not run the source") && message.contains("no such operator"));
+    // It ends instead of answering.
+    let (report, _) = said(&[&same]);
+    assert_eq!(report["refusal"], "it crashed");
+}
+
+#[cfg(not(unix))]
+fn another_runtime_is_judged_by_what_it_says() {}
 
 fn cuda_fails_cleanly_where_there_is_none() {
     if Path::new("/dev/nvidia0").exists() {

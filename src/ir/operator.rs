@@ -194,10 +194,10 @@ pub trait Operator: Sync {
         true
     }
 
-    /// An operand that says where to take what, as the places of a grid do. It counts as constant but for a
+    /// Whether an operand says where to take what, as the places of a grid do. It counts as constant but for a
     /// gradient.
-    fn steered_by(&self, _node: NodeRef) -> Option<usize> {
-        None
+    fn steers(&self, _node: NodeRef, _operand: usize) -> bool {
+        false
     }
 
     /// Whether the output depends on the operands' data, not on their shapes or types alone.

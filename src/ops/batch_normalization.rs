@@ -20,7 +20,10 @@ impl Operator for BatchNormalization {
     }
 
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
-        node.like_input()
+        // In training it gives its statistics, too.
+        let statistics = (1..node.output_count().min(5)).map(|_| node.ty(3).cloned());
+        let statistics = statistics.collect::<Result<Vec<_>, _>>()?;
+        Ok([node.like_input()?, statistics].concat())
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {

@@ -111,13 +111,9 @@ impl<'e> Transform<'e> {
             return Err(Error::Unsupported { what });
         }
         let emitter = self.length.emitter();
-        let count = |n: i64, axis: usize| {
-            emitter
-                .positions(emitter.filled(elem, 0.0, &[n]), 0)
-                .map(|v| v.reshape(if axis == 0 { &[-1, 1] } else { &[1, -1] }))
-        };
         // Whole turns are left out while they are integers.
-        let turns = count(rows, 0)? * count(columns, 1)?;
+        let rows = emitter.counted(rows)?.reshape(&[-1, 1]);
+        let turns = rows * emitter.counted(columns)?.reshape(&[1, -1]);
         let turns = emitter.emit("Mod", &[Some(turns), Some(self.length)], vec![]).cast(elem);
         let angle = turns * (2.0 * std::f64::consts::PI) / number(self.length, elem);
         Ok(["Cos", "Sin"].map(|wave| angle.unary(wave).abs()))

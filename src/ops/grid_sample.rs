@@ -45,9 +45,10 @@ impl Operator for GridSample {
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
         beyond(node)?;
         let interpolation = interpolation(node)?;
-        if interpolation == Some(Interpolation::Cubic) && node.rank(0)? != 4 {
-            let what = "cubic interpolation along other than two axes";
-            return Err(Error::Unsupported { what: what.into() });
+        let axes = node.rank(0)?.saturating_sub(2);
+        if axes > 3 || interpolation == Some(Interpolation::Cubic) && axes != 2 {
+            let what = format!("GridSample of this mode along {axes} axes");
+            return Err(Error::Unsupported { what });
         }
         Ok(match (interpolation, node.is_active(0)) {
             (Some(_), true) => Kind::Sum,
@@ -63,8 +64,8 @@ impl Operator for GridSample {
         operand == 0 || matches!(interpolation(node), Ok(Some(_)))
     }
 
-    fn steered_by(&self, node: NodeRef) -> Option<usize> {
-        node.is_active(0).then_some(1)
+    fn steers(&self, node: NodeRef, operand: usize) -> bool {
+        operand == 1 && node.is_active(0)
     }
 
     fn sign(&self, node: NodeRef) -> Sign {
@@ -92,7 +93,8 @@ impl Operator for GridSample {
         }
         let samples = samples(call)?;
         if wrt == 0 {
-            return samples.put_back(listed, x);
+            let zeros = s.emitter().zeros_like(s.ty().elem, x).reshape(&[0, 0, -1]);
+            return Ok(samples.put_onto(listed, zeros)?.reshape_like(x));
         }
         // The grid counts axes from the last, and half the size of an axis is 1.
         let gains = samples.gain(listed, x)?.into_iter().enumerate();

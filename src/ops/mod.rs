@@ -27,6 +27,7 @@ mod cast;
 mod cast_like;
 mod celu;
 mod clip;
+mod col2im;
 mod compare;
 mod compress;
 mod concat;
@@ -35,7 +36,9 @@ mod conv;
 mod conv_transpose;
 mod cos;
 mod cosh;
+mod cum_prod;
 mod cum_sum;
+mod deform_conv;
 mod depth_to_space;
 mod dequantize_linear;
 mod dft;
@@ -139,6 +142,7 @@ mod sum;
 mod swish;
 mod tan;
 mod tanh;
+mod tensor_scatter;
 mod thresholded_relu;
 mod tile;
 mod top_k;
@@ -160,7 +164,7 @@ macro_rules! operators {
 
 operators! {
     abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
-    cast_like celu clip compare compress concat constant conv conv_transpose cos cosh cum_sum
+    cast_like celu clip col2im compare compress concat constant conv conv_transpose cos cosh cum_prod cum_sum deform_conv
     depth_to_space dequantize_linear dft div dropout einsum elu erf exp expand flatten gather
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool grid_sample group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
@@ -170,6 +174,6 @@ operators! {
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
     rms_normalization roi_align scan scatter_elements scatter_nd selu shape shrink sigmoid sign sin sinh slice softmax
-    softplus softsign space_to_depth split sqrt squeeze stft sub sum swish tan tanh thresholded_relu
+    softplus softsign space_to_depth split sqrt squeeze stft sub sum swish tan tanh tensor_scatter thresholded_relu
     tile top_k transpose trilu unsqueeze where_ windows
 }

@@ -1,6 +1,6 @@
 //! `Range`: numbers in a row.
 
-use crate::ir::{Array, Dim, Error, Evaluation, Kind, NodeRef, Operator, Type};
+use crate::ir::{Array, Call, Dim, Error, Evaluation, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &Range;
 
@@ -47,7 +47,32 @@ impl Operator for Range {
         }
     }
 
-    fn kind(&self, _node: NodeRef) -> Result<Kind, Error> {
-        Ok(Kind::Stop)
+    /// Of numbers that are computed, each is the first and so many steps.
+    fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
+        let computed = node.output().is_float() && (node.is_active(0) || node.is_active(2));
+        Ok(if computed { Kind::Sum } else { Kind::Stop })
     }
+
+    fn flows(&self, _node: NodeRef, operand: usize) -> bool {
+        operand != 1
+    }
+
+    fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let parts = if wrt == 0 { s } else { s * steps(call)? };
+        Ok(parts.sum(&[0], false).reshape_like(call.raw(wrt)?))
+    }
+
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        let part = |operand: usize| match call.node.is_active(operand) {
+            true => call.x(operand).map(Expr::abs),
+            false => Ok(call.y() * 0.0),
+        };
+        Ok(part(0)? + part(2)? * steps(call)?)
+    }
+}
+
+/// How many steps each number lies behind the first.
+fn steps<'e>(call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+    let y = call.y();
+    Ok(call.emitter().positions(y, 0)?.cast(y.ty().elem))
 }

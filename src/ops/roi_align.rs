@@ -66,8 +66,8 @@ impl Operator for RoiAlign {
         operand < 2
     }
 
-    fn steered_by(&self, _node: NodeRef) -> Option<usize> {
-        Some(1)
+    fn steers(&self, _node: NodeRef, operand: usize) -> bool {
+        operand == 1
     }
 
     fn sign(&self, node: NodeRef) -> Sign {
@@ -183,7 +183,6 @@ impl<'e> Side<'e> {
         let bins = bins(node)?[side];
         let bin = length * (1.0 / bins as f64);
         let axis = side + 2;
-        let numbers: Vec<_> = (0..bins).map(|n| n as f64).collect();
         Ok(Self {
             start,
             bin,
@@ -191,7 +190,7 @@ impl<'e> Side<'e> {
             stretches: stretches.reshape(&[-1]),
             scale,
             bins,
-            places: emitter.floats(elem, &numbers).reshape(&[1, -1, 1]),
+            places: emitter.counted(bins)?.cast(elem).reshape(&[1, -1, 1]),
             elements: emitter.positions(x, axis)?.cast(elem).reshape(&[1, 1, -1]),
             last: number(x.size(axis), elem) - 1.0,
         })

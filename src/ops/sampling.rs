@@ -113,14 +113,20 @@ impl<'e> Samples<'e> {
         corners
     }
 
-    /// Data, with what was added to each sample, `[batch, channels, places]`, added to the elements that it took.
-    pub fn put_back(&self, s: Expr<'e>, x: Expr<'e>) -> Result<Expr<'e>, Error> {
-        let mut sum = s.emitter().zeros_like(s.ty().elem, x).reshape(&[0, 0, -1]);
+    /// The adjoint of sampling: `sum`, `[batch, channels, elements]`, with what belongs to each sample, `[batch,
+    /// channels, places]`, added to the elements that it took.
+    pub fn put_onto(&self, s: Expr<'e>, mut sum: Expr<'e>) -> Result<Expr<'e>, Error> {
         for corner in self.corners() {
             let part = s * corner.weight().unsqueeze(&[1]);
             sum = part.scatter_add(for_channels(corner.index, s), 2, sum)?;
         }
-        Ok(sum.reshape_like(x))
+        Ok(sum)
+    }
+
+    /// The samples, `[batch, channels, places]`; `like` has that shape.
+    pub fn taken(&self, x: Expr<'e>, like: Expr<'e>) -> Result<Expr<'e>, Error> {
+        let weights = self.corners().into_iter().map(|corner| (corner.index, corner.weight()));
+        sum_of_taken(x, like, weights)
     }
 
     /// What a sample gains along each axis that its place moves along: the sum over channels of `s`,

@@ -38,7 +38,7 @@ impl Operator for ScatterElements {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        Ok(if adds(node)? { Kind::Sum } else { Kind::Movement })
+        Reduction::of(node).map(Reduction::kind)
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
@@ -46,27 +46,66 @@ impl Operator for ScatterElements {
     }
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
-        let adds = adds(call.node)?;
-        let indices = call.raw(1)?;
+        let (reduction, indices) = (Reduction::of(call.node)?, call.raw(1)?);
         let along = call.node.axis("axis", 0, call.node.rank(0)?)?;
-        match (wrt, adds) {
-            (0, true) => Ok(s),
-            (0, false) => {
-                let zeros = call.emitter().zeros_like(s.ty().elem, indices);
-                Ok(s.scatter(indices, zeros, along))
+        let gather = |v: Expr<'e>| v.gather_elements(indices, along);
+        let zeros = |like| call.emitter().zeros_like(s.ty().elem, like);
+        match (wrt, reduction) {
+            (0, Reduction::Add) => Ok(s),
+            (0, Reduction::None) => Ok(s.scatter(indices, zeros(indices), along)),
+            (_, Reduction::Extremum) => {
+                let add = |v: Expr<'e>, to: Expr<'e>| v.scatter_add(indices, along, to);
+                extremum_adjoint(call, wrt, s, gather, add)
             }
-            _ => s.gather_elements(indices, along),
+            _ => gather(s),
         }
     }
 }
 
-/// Whether what is scattered is added, not put in the place of what is there.
-pub(super) fn adds(node: NodeRef) -> Result<bool, Error> {
-    match node.one_of("reduction", &["none", "add", "mul", "max", "min"])? {
-        "none" => Ok(false),
-        "add" => Ok(true),
-        other => Err(Error::Unsupported {
-            what: format!("{} with the reduction {other}", node.op_type()),
-        }),
+/// What is made of an element and of what is scattered to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reduction {
+    /// The latter.
+    None,
+    /// Their sum.
+    Add,
+    /// The largest of them, or the smallest.
+    Extremum,
+}
+
+impl Reduction {
+    pub(super) fn of(node: NodeRef) -> Result<Self, Error> {
+        match node.one_of("reduction", &["none", "add", "mul", "max", "min"])? {
+            "none" => Ok(Self::None),
+            "add" => Ok(Self::Add),
+            "max" | "min" => Ok(Self::Extremum),
+            other => {
+                let what = format!("{} with the reduction {other}", node.op_type());
+                Err(Error::Unsupported { what })
+            }
+        }
     }
+
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::None => Kind::Movement,
+            Self::Add => Kind::Sum,
+            Self::Extremum => Kind::Max,
+        }
+    }
+}
+
+/// Those that the result is equal to get what it gets, in equal parts.
+pub(super) fn extremum_adjoint<'e>(
+    call: &Call<'_, 'e>,
+    wrt: usize,
+    s: Expr<'e>,
+    gather: impl Fn(Expr<'e>) -> Result<Expr<'e>, Error>,
+    add: impl Fn(Expr<'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
+) -> Result<Expr<'e>, Error> {
+    let (y, elem) = (call.y(), s.ty().elem);
+    let kept = call.x(0)?.equals(y).cast(elem);
+    let put = call.x(2)?.equals(gather(y)?).cast(elem);
+    let each = s / add(put, kept)?;
+    Ok(if wrt == 0 { each * kept } else { gather(each)? * put })
 }

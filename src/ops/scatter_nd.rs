@@ -1,6 +1,6 @@
 //! `ScatterND`: parts by lists of indices are replaced, or added to.
 
-use super::scatter_elements::adds;
+use super::scatter_elements::{Reduction, extremum_adjoint};
 use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterNd;
@@ -37,7 +37,7 @@ impl Operator for ScatterNd {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        Ok(if adds(node)? { Kind::Sum } else { Kind::Movement })
+        Reduction::of(node).map(Reduction::kind)
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
@@ -46,11 +46,16 @@ impl Operator for ScatterNd {
 
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let indices = call.raw(1)?;
-        match (wrt, adds(call.node)?) {
-            (0, true) => Ok(s),
-            (0, false) => {
+        match (wrt, Reduction::of(call.node)?) {
+            (0, Reduction::Add) => Ok(s),
+            (0, Reduction::None) => {
                 let zeros = call.emitter().zeros_like(s.ty().elem, call.x(2)?);
                 Ok(s.scatter_nd(indices, zeros))
+            }
+            (_, Reduction::Extremum) => {
+                let gather = |v: Expr<'e>| Ok(v.gather_nd(indices));
+                let add = |v: Expr<'e>, to: Expr<'e>| Ok(to + v.scatter_nd_add(indices, to)?);
+                extremum_adjoint(call, wrt, s, gather, add)
             }
             _ => Ok(s.gather_nd(indices)),
         }

@@ -424,7 +424,7 @@ impl<'g> Walk<'g> {
                         }
                     };
                     if !matches!(treatment, Treatment::Adjoint | Treatment::PositiveAdjoint) {
-                        unit.hold_steering(graph);
+                        unit.steered = true;
                     }
                     if let Treatment::Unknown(what) = treatment {
                         let source = ir::Error::Unsupported { what: what.into() };

@@ -24,8 +24,10 @@ pub struct Unit {
     pub output: Value,
     /// What kind of operation it is.
     pub kind: Kind,
-    /// The operand that is held constant, as if it were a weight: a gate, or the places of a grid.
+    /// The operand that is held constant, as if it were a weight: a gate.
     pub held: Option<usize>,
+    /// Whether what says where, not what, is held constant too.
+    pub steered: bool,
     /// Its operator.
     pub operator: &'static dyn Operator,
 }
@@ -66,6 +68,7 @@ impl Unit {
             tail,
             group: None,
             held: None,
+            steered: false,
             output,
             kind: operator.kind(view)?,
             operator,
@@ -87,11 +90,10 @@ impl Unit {
         }
     }
 
-    /// Holds the operand constant that says where, not what.
-    pub fn hold_steering(&mut self, graph: &Graph) {
-        if self.group.is_none() && self.held.is_none() {
-            self.held = self.operator.steered_by(graph.node(self.node));
-        }
+    /// Whether an operand of the node is held constant.
+    fn holds(&self, graph: &Graph, operand: usize) -> bool {
+        let steers = || self.operator.steers(graph.node(self.node), operand);
+        self.held == Some(operand) || self.steered && steers()
     }
 
     /// Its nodes, in order.
@@ -112,7 +114,7 @@ impl Unit {
         operands
             .filter_map(|(i, v)| Some((i, v?)))
             .filter(|&(i, v)| {
-                graph.is_active(v) && self.operator.flows(view, i) && self.held != Some(i)
+                graph.is_active(v) && self.operator.flows(view, i) && !self.holds(graph, i)
             })
             .collect()
     }
@@ -210,7 +212,7 @@ impl Unit {
     pub fn is_active(&self, graph: &Graph, operand: usize) -> bool {
         match &self.group {
             Some(group) => group.operands.get(operand).is_some_and(|&v| graph.is_active(v)),
-            None => self.held != Some(operand) && graph.node(self.node).is_active(operand),
+            None => !self.holds(graph, operand) && graph.node(self.node).is_active(operand),
         }
     }
 

@@ -9,8 +9,11 @@
 //! To add one: write its file, add its word to the list below, add a fixture.
 
 mod activation;
+mod affine_grid;
 mod attention;
 mod bias_gelu;
+mod causal_conv_with_state;
+mod center_crop_pad;
 mod embed_layer_normalization;
 mod fast_gelu;
 mod fused_conv;
@@ -18,9 +21,11 @@ mod fused_gemm;
 mod fused_matmul;
 mod gelu;
 mod group_query_attention;
+mod linear_attention;
 mod matmul_integer_to_float;
 mod matmul_n_bits;
 mod multi_head_attention;
+mod negative_log_likelihood_loss;
 mod q_gemm;
 mod qlinear_activation;
 mod qlinear_arithmetic;
@@ -37,7 +42,7 @@ mod rotary;
 mod rotary_embedding;
 mod scaled_dot_product;
 mod scaler;
-mod sequence_at;
+mod sequence;
 mod simplified_layer_normalization;
 mod skip_layer_normalization;
 mod weighted_attention;
@@ -55,10 +60,10 @@ macro_rules! contrib {
 }
 
 contrib! {
-    attention bias_gelu embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
-    group_query_attention matmul_integer_to_float matmul_n_bits multi_head_attention q_gemm
+    affine_grid attention bias_gelu causal_conv_with_state center_crop_pad embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
+    group_query_attention linear_attention matmul_integer_to_float matmul_n_bits multi_head_attention negative_log_likelihood_loss q_gemm
     qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
-    qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence_at
+    qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence
     simplified_layer_normalization skip_layer_normalization weighted_attention
 }
 

@@ -319,6 +319,11 @@ impl Emitter {
         self.expr(Value { node, slot: 0 })
     }
 
+    /// The numbers 0, 1, … up to this, as a list.
+    pub fn counted(&self, count: i64) -> Result<Expr<'_>, Error> {
+        self.positions(self.filled(DataType::Int64, 0.0, &[count]), 0)
+    }
+
     /// How many numbers are written out that a node could count. A file says of an axis what it likes,
     /// and what is added to it must not grow with that.
     pub const WRITTEN_OUT: i64 = 1 << 16;

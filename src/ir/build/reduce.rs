@@ -9,13 +9,22 @@ use crate::{
 impl Expr<'_> {
     /// eˣ over its sum along an axis
     pub fn softmax(self, axis: usize) -> Result<Self, Error> {
+        self.normalised("Softmax", axis)
+    }
+
+    /// The logarithm of eˣ over its sum along an axis
+    pub fn log_softmax(self, axis: usize) -> Result<Self, Error> {
+        self.normalised("LogSoftmax", axis)
+    }
+
+    fn normalised(self, op_type: &'static str, axis: usize) -> Result<Self, Error> {
         let rank = self.rank()?;
         // Before opset 13 it is over all axes from one on.
         let mut order: Vec<_> = (0..rank).collect();
         order.swap(axis, rank - 1);
         let last = vec![int("axis", rank as i64 - 1)];
         let turned = self.transpose(&order);
-        Ok(self.emitter.emit("Softmax", &[Some(turned)], last).transpose(&order))
+        Ok(self.emitter.emit(op_type, &[Some(turned)], last).transpose(&order))
     }
 
     /// The sum over `axes`, which stay as axes of size 1 if `keep` says so.

@@ -72,11 +72,11 @@ def compiled(binary, model, directory):
 
 
 def distance(model, explained, feeds):
-    """How far maps are from differences, relative to their size: the largest of all inputs."""
+    """How far maps are from differences, relative to their size: the largest of all inputs. None if no number is finite."""
     source, explained = session(model), session(explained)
     output = source.get_outputs()[0].name
     maps = [o.name for o in explained.get_outputs() if o.name.endswith("_relevance")]
-    worst, rng = 0.0, np.random.default_rng(0)
+    found, rng = [], np.random.default_rng(0)
     for shown in maps:
         name = shown.removesuffix("_relevance")
         x = feeds.get(name)
@@ -95,8 +95,9 @@ def distance(model, explained, feeds):
                 best = min(best, apart(source, output, at, name, y, r, step, rng))
             if best < TOLERANCE[x.dtype.type]:
                 break
-        worst = max(worst, best if np.isfinite(best) else 0.0)
-    return worst
+        found.append(best)
+    found = [best for best in found if np.isfinite(best)]
+    return max(found, default=None)
 
 
 def apart(source, output, feeds, name, y, r, step, rng):
@@ -164,6 +165,8 @@ def tried(binary, case, directory):
         if explained:
             error = distance(model, explained, {name: feeds[name] for name in active})
             limit = TOLERANCE[feeds[first].dtype.type]
+            if error is None:
+                return "nothing finite", None
             return ("right", None) if error < limit else ("wrong", f"{error:.2g}")
         why = refusal
     if not moving and "no relevance" in why:

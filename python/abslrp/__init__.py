@@ -220,7 +220,7 @@ def verify(
         device: Where they run.
 
     Returns:
-        A report with `holds` (whether every promise holds), `outputs`, `relevance` (for each map, `sum`, `magnitude`,
+        A report with `model` (its path, if it has one), `holds` (whether every promise holds), `outputs`, `relevance` (for each map, `sum`, `magnitude`,
         `finite`, `movement`, `faults`), `start` (Σ|R| where relevance started) and `units`: what each layer received and
         gave. `str` of it is for people.
 
@@ -244,7 +244,12 @@ def verify(
                 np.save(file, np.asarray(array), allow_pickle=False)
                 files.append((name, file))
         found, text = _abslrp.verify(given, source, files, device, library())
-    return Report(json.loads(found), text)
+    report = json.loads(found)
+    if not isinstance(model, (str, os.PathLike)):
+        # It has no name: that of the folder it lay in means nothing.
+        text = text.replace(report["model"], "the model")
+        report["model"] = None
+    return Report(report, text)
 
 
 class Explainer:

@@ -94,9 +94,11 @@ def test_what_holds_is_verified_and_what_does_not_is_said(mlp, digits, tmp_path)
     assert report["holds"] and report["outputs"][0]["identical"] and report["inputs"][0]["given"]
     # Σ |R| never grows under the default rule.
     assert report["relevance"][0]["magnitude"] <= report["start"] * 1.001
-    assert "bit-identical" in str(report)
+    assert "bit-identical" in str(report) and str(report).startswith("the model on ONNX Runtime")
+    assert report["model"] is None
     written = abslrp.compile(path, tmp_path / "explained.onnx")
-    assert abslrp.verify(written, source=path)["holds"]
+    report = abslrp.verify(written, source=path)
+    assert report["holds"] and report["model"] == str(written) and str(written) in str(report)
     # A rule that divides by what cancels: x·w + x·|w| is a rounding, where x has both signs.
     w = np.array([[1.0, 1.0], [1.0, 1.0]], dtype=np.float32)
     b, v = np.ones(2, dtype=np.float32), np.eye(2, dtype=np.float32)

@@ -19,6 +19,9 @@ impl Expr<'_> {
 
     fn normalised(self, op_type: &'static str, axis: usize) -> Result<Self, Error> {
         let rank = self.rank()?;
+        if axis >= rank {
+            return Err(Error::Shapes { what: format!("axis {axis} of a tensor of rank {rank}") });
+        }
         // Before opset 13 it is over all axes from one on.
         let mut order: Vec<_> = (0..rank).collect();
         order.swap(axis, rank - 1);

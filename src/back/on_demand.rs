@@ -73,6 +73,7 @@ fn with_source(source: &GraphProto, mut nodes: Vec<NodeProto>) -> Vec<NodeProto>
     for (at, node) in source.node.iter().enumerate().filter(|(_, node)| !is_random(node)) {
         producers.extend(node.output.iter().map(|name| (name.as_str(), at)));
     }
+    // Places in the list of nodes, as all that follow are.
     let mut needed = BTreeSet::new();
     let mut reads: Vec<String> = Vec::new();
     for node in &mut nodes {

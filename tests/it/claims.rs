@@ -121,6 +121,7 @@ fn gradients_are_those_of_what_is_fed(path: &Path) {
         let options = Options {
             rule: "gradient".parse().unwrap(),
             output: Some("y".into()),
+            after_softmax: true,
             init: Init::One,
             level,
             ..Options::default()
@@ -162,6 +163,7 @@ fn relevance_is_finite_under_every_rule(path: &Path) {
             let options = Options {
                 rule: rule.parse().unwrap(),
                 output: Some("y".into()),
+                after_softmax: true,
                 level,
                 ..Options::default()
             };

@@ -65,7 +65,13 @@ fn adjoints_are_those_of_finite_differences(path: &Path) {
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
         let rule = "gradient".parse().unwrap();
-        let options = Options { rule, output: Some("y".into()), level, ..Options::default() };
+        let options = Options {
+            rule,
+            output: Some("y".into()),
+            after_softmax: true,
+            level,
+            ..Options::default()
+        };
         let explained = compile(path, &options, directory.path());
         let shape = shape(path);
         let x = apart(&shape);
@@ -91,7 +97,8 @@ fn levels_mean_the_same_and_follow_the_samples(path: &Path) {
     let x = normal(&shape, 3).mapv(|v| v.abs() + 0.1);
     let relevance = |level, x: &ArrayD<f64>| {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { level, output: Some("y".into()), ..Options::default() };
+        let options =
+            Options { level, output: Some("y".into()), after_softmax: true, ..Options::default() };
         let explained = compile(path, &options, directory.path());
         let plain = run(&explained, false, &feeds(x), "x_relevance");
         let optimised = run(&explained, true, &feeds(x), "x_relevance");
@@ -127,7 +134,8 @@ fn every_rule_crosses_every_operator(path: &Path) {
         let text = if rule == "zbox" { "zbox:low=-4,high=4" } else { rule };
         let directory = tempfile::tempdir().unwrap();
         let rule = text.parse().unwrap();
-        let options = Options { rule, output: Some("y".into()), ..Options::default() };
+        let options =
+            Options { rule, output: Some("y".into()), after_softmax: true, ..Options::default() };
         match explain(&model, &options) {
             // Layers that change shapes cannot pass, and nothing comes through zero.
             Err(_) if ["pass", "zero"].contains(&text) => continue,
@@ -154,7 +162,12 @@ fn relevance_never_grows(path: &Path) {
     let size = |a: &ArrayD<f64>| a.iter().map(|v| v.abs()).sum::<f64>();
     for level in LEVELS {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { level, output: Some(output.0.clone()), ..Options::default() };
+        let options = Options {
+            level,
+            output: Some(output.0.clone()),
+            after_softmax: true,
+            ..Options::default()
+        };
         let explained = compile(path, &options, directory.path());
         let (given, got) =
             (size(&output.1.numbers()), size(&run(&explained, true, &feeds(&x), "x_relevance")));

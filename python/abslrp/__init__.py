@@ -90,10 +90,17 @@ class Options(TypedDict, total=False):
     `abslrp compile --config` takes it."""
     canonize: Literal["units", "none"]
     """What is taken for one layer: what a framework does (default), or every node by itself."""
+    set: Mapping[str, float | Sequence[float]]
+    """Inputs that are taken for constants, which may choose a branch. Maps are right where the model is fed that."""
     output: str
-    """The tensor to explain; by default the first output, or what it is before a final softmax or sigmoid."""
+    """The tensor to explain; by default the first output. Of an output that a final softmax or sigmoid makes, what it is
+    before that."""
+    after_softmax: bool
+    """Explain an output that a softmax or sigmoid at the very end makes itself."""
+    select: str
+    """The part of the explained tensor that counts, as numpy writes it, and targets are chosen in: `":,4:,:"`."""
     target: str | int | Sequence[int]
-    """The class: `"all"` at once (default), `"argmax"`, an index, several (a map each, side by side on axis 1), or
+    """The class: `"all"` at once (default), `"argmax"`, `"max"` (the largest element per sample, whatever its place), an index, several (a map each, side by side on axis 1), or
     `"input"`: adds an input `target`, int64 of shape [N]; `"input:K"` one of shape [N, K]."""
     class_axis: int
     """The axis that classes lie along; by default 1, or the last where there are fewer."""
@@ -107,6 +114,11 @@ class Options(TypedDict, total=False):
     """What maps are summed over: nothing (default), or axis 1."""
     relevance_of: Sequence[str]
     """Intermediate tensors whose relevance is an output, too."""
+    map_at: str | int
+    """Stop at this tensor, or at the last one whose map has at least so many rows and columns: a coarse map [N, 1, ...],
+    summed over channels and stretched to the input."""
+    on_demand: bool
+    """Add an input `explain`, a bool: false costs nothing, and gives empty relevance."""
     on_unsupported: Literal["error", "stop"]
     """Where an operator has no rule: raise `UnsupportedError` (default), or cut relevance there and warn."""
     level: Literal[0, 2]
@@ -282,7 +294,8 @@ class Explainer:
 
         Args:
             inputs: Arrays by the names of inputs, or one array for the only input, with samples along axis 0. They are
-                converted to the input's type where numpy's rule `same_kind` allows it.
+                converted to the input's type where numpy's rule `same_kind` allows it. The input `explain` of a model
+                that was compiled with `on_demand` is true where it is left out.
 
         Returns:
             Arrays by the names of outputs; the relevance of an input is `<input>_relevance`. bfloat16 comes as float32.
@@ -292,8 +305,11 @@ class Explainer:
             RunError: ONNX Runtime refuses the inputs: one is missing, or of another shape.
         """
         types = {name: dtype for name, dtype, _ in self.inputs}
+        arrays = dict(_by_name(inputs, lambda: [name for name in types if name != "explain"]))
+        if types.get("explain") == "bool":
+            arrays.setdefault("explain", np.array(True))
         feeds = []
-        for name, array in _by_name(inputs, lambda: list(types)).items():
+        for name, array in arrays.items():
             array = np.asarray(array)
             dtype = types.get(name, array.dtype)
             if not np.can_cast(array.dtype, dtype, "same_kind"):
@@ -434,9 +450,18 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
         plain["level"] = f"O{plain['level']}"
     if "relevance_of" in plain:
         plain["relevance_of"] = list(plain["relevance_of"])
+    if "map_at" in plain:
+        plain["map_at"] = str(plain["map_at"])
+    if "set" in plain:
+        plain["set"] = [f"{name}={','.join(map(_number, np.ravel(values)))}" for name, values in plain["set"].items()]
     if isinstance(plain.get("composite"), Mapping):
         plain["composite"] = {"name": "composite", **plain["composite"]}
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def _number(value: Any) -> str:
+    """A number in full, as the library reads it."""
+    return repr(float(value))
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -73,6 +73,7 @@ fn advice(hint: Hint) -> Option<&'static str> {
         Hint::Output => "choose a tensor with output='…'",
         Hint::Target => "choose with target='argmax', an index, or 'input'",
         Hint::ClassAxis => "name the axis of the classes with class_axis=…",
+        Hint::MapAt => "name a tensor of the last feature map or block with map_at='…'",
         Hint::RelevanceOf => "abslrp.inspect(model) shows the layers",
         Hint::OnUnsupported => {
             "rewrite the model without it, or cut relevance there with on_unsupported='stop'"

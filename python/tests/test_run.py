@@ -32,6 +32,37 @@ def test_an_explainer_is_loaded_once_and_run_often(mlp):
         np.testing.assert_allclose(found["x_relevance"][0], wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_relevance_on_demand_and_coarse_maps(digits):
+    path, golden = digits
+    x = golden["in"]
+    always = abslrp.explain(path, x, target="argmax")
+    asked = abslrp.Explainer(path, target="argmax", on_demand=True)
+    np.testing.assert_array_equal(asked(x)["x_relevance"], always["x_relevance"])
+    silent = asked({"x": x, "explain": False})
+    assert len(silent["x_relevance"]) == 0
+    np.testing.assert_allclose(silent["logits"], always["logits"], rtol=1e-5, atol=1e-5)
+    # A coarse map is as large as a channel of the input, and its sum is that of the tensor.
+    relu = "/6/Relu_output_0"
+    coarse = abslrp.explain(path, x, target="argmax", map_at=4, relevance_of=[relu])
+    assert coarse["x_relevance"].shape == (len(x), 1, *x.shape[2:])
+    sums = [coarse[name].sum((1, 2, 3)) for name in ("x_relevance", f"{relu}_relevance")]
+    np.testing.assert_allclose(*sums, rtol=1e-4)
+
+
+def test_a_part_and_an_input_that_is_set(mlp):
+    proto, _, x = mlp
+    part = abslrp.explain(proto, x, select=":,1")
+    np.testing.assert_allclose(part["x_relevance"], abslrp.explain(proto, x, target=1)["x_relevance"], rtol=1e-5, atol=1e-6)
+    nodes = [helper.make_node("Mul", ["x", "s"], ["y"])]
+    scaled = model(nodes, {"x": (TensorProto.FLOAT, ["N", 3]), "s": (TensorProto.FLOAT, [])}, {"y": (TensorProto.FLOAT, ["N", 3])})
+    found = abslrp.explain(scaled, {"x": np.ones((1, 3)), "s": 2.0}, set={"s": 2.0})
+    # A constant takes no share of a product.
+    np.testing.assert_array_equal(found["x_relevance"], found["y"])
+    assert "s_relevance" not in found
+    with pytest.raises(abslrp.OptionError, match="no such input"):
+        abslrp.compile(scaled, set={"t": 1})
+
+
 def test_an_onnxruntime_that_is_imported_is_no_obstacle(mlp):
     onnxruntime = pytest.importorskip("onnxruntime")
     proto, _, x = mlp

@@ -65,6 +65,14 @@ pub const RUNTIMES: &[Runtime] = &[
                 has: captures_what_is_computed,
             },
             Limit { operator: "Conv", form: COMPUTED_KERNEL, has: has_a_kernel_of_unknown_size },
+            Limit {
+                operator: "HardSigmoid",
+                form: "behind a ConcatFromSequence, which leaves the type open",
+                has: |node| {
+                    let graph = node.graph();
+                    graph.nodes().any(|other| graph.node(other).op_type() == "ConcatFromSequence")
+                },
+            },
         ],
     },
     Runtime {

@@ -195,7 +195,7 @@ fn taps_at<'e>(
         Tap { index, weight: masked(weight), slope: masked(slope) }
     };
     let one = behind * 0.0 + 1.0;
-    match interpolation {
+    let taps: Vec<_> = match interpolation {
         Interpolation::Linear => vec![tap(0.0, 1.0 - behind, -one), tap(1.0, behind, one)],
         Interpolation::Cubic => {
             let taps = [-1.0, 0.0, 1.0, 2.0].into_iter().map(|at| {
@@ -207,7 +207,17 @@ fn taps_at<'e>(
             });
             taps.collect()
         }
-    }
+    };
+    let flat = match (beyond, interpolation) {
+        (Beyond::Border, _) | (Beyond::Reflection { .. }, Interpolation::Linear) => {
+            taps.first().zip(taps.last()).map(|(first, last)| first.index.equals(last.index))
+        }
+        _ => None,
+    };
+    // Where all that is taken is one element, slopes cancel, but for a rounding that would count.
+    let nothing = place.emitter().scalar(place.ty().elem, 0.0);
+    let slope = |tap: &Tap<'e>| flat.map_or(tap.slope, |flat| nothing.where_(flat, tap.slope));
+    taps.iter().map(|tap| Tap { slope: slope(tap), ..*tap }).collect()
 }
 
 /// The constant of Keys' cubic convolution that ONNX has, as other libraries do.

@@ -102,7 +102,7 @@ def test_scikit_learn():
     x, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((8,), random_state=0, max_iter=2000)).fit(x, y)
     model = skl2onnx.to_onnx(pipeline, x[:1].astype(np.float32), options={"zipmap": False})
-    found = relevance(model, x, "X", output="probabilities")
+    found = relevance(model, x, "X", output="probabilities", after_softmax=True)
     # The formula: softmax(relu(z w + b) v + c) of z = (x − mean) ⊘ scale.
     scaler, network = pipeline
     (w, v), (b, c) = network.coefs_, network.intercepts_

@@ -87,6 +87,7 @@ impl<'m> Draft<'m> {
     pub fn explain(self) -> Result<Explanation<'m>, Error> {
         let Self { model, graph, plan, options } = self;
         let plan = plan.accept(&graph, options.on_unsupported)?;
+        let output = plan.explained.output;
         let (of, emitted, values) = emit(&graph, &plan, &options, |sweep| sweep.maps())?;
         let taken = |name: &str| match graph.by_name(name) {
             Some(_) => Err(Error::NameTaken { name: name.into() }),
@@ -117,14 +118,10 @@ impl<'m> Draft<'m> {
         let summary = Summary {
             model: model.path().into(),
             output: graph.name(plan.explained.value).into(),
-            instead_of: plan.explained.instead_of.map(|(v, op)| (graph.name(v).into(), op.into())),
+            instead_of: plan.explained.without.map(|op| (graph.name(output).into(), op.into())),
             others: graph
                 .graph_outputs()
-                .filter(|&v| {
-                    let explained =
-                        plan.explained.instead_of.map_or(plan.explained.value, |(v, _)| v);
-                    graph.ty(v).is_float() && graph.name(v) != graph.name(explained)
-                })
+                .filter(|&v| graph.ty(v).is_float() && v != output)
                 .map(|v| (graph.name(v).into(), graph.type_text(graph.ty(v))))
                 .collect(),
             options,

@@ -136,14 +136,13 @@ impl Import<'_> {
         label: &str,
         write: impl FnOnce(&Emitter) -> Result<Vec<Option<Value>>, ir::Error>,
     ) -> Result<Option<Vec<Option<Value>>>, Error> {
-        let (nodes, results) = self.written(label, write);
+        let (nodes, results) = written(&mut self.graph, label, write);
+        self.budget = self.budget.saturating_sub(nodes.len());
         for (i, &node) in nodes.iter().enumerate() {
-            let origin = &mut self.graph.dag[node].origin;
-            if let Origin::New(mut emitted) = mem::replace(origin, Origin::Input) {
+            if let Origin::Body(emitted) = &mut self.graph.dag[node].origin {
                 let several = nodes.len() > 1;
                 let name = several.then(|| format!("{label}/{}_{i}", emitted.op_type));
                 emitted.scope = Arc::from(name.as_deref().unwrap_or(label));
-                *origin = Origin::Body(emitted);
             }
         }
         match results {
@@ -159,25 +158,6 @@ impl Import<'_> {
                 Ok(None)
             }
         }
-    }
-
-    /// Appends what is written, and says which nodes that is.
-    fn written<T>(
-        &mut self,
-        label: &str,
-        write: impl FnOnce(&Emitter) -> T,
-    ) -> (Vec<NodeIndex>, T) {
-        let nothing = self.graph.beside(None);
-        let first = self.graph.nodes().len();
-        let emitter = Emitter::onto(mem::replace(&mut self.graph, nothing));
-        emitter.enter(label);
-        let results = write(&emitter);
-        self.graph = emitter.finish();
-        let nodes = (first..self.graph.nodes().len()).map(NodeIndex::new);
-        let is_node = |&node: &NodeIndex| matches!(self.graph.origin(node), Origin::New(_));
-        let nodes: Vec<_> = nodes.filter(is_node).collect();
-        self.budget = self.budget.saturating_sub(nodes.len());
-        (nodes, results)
     }
 
     /// Appends a node of a body; says whether it is known.
@@ -245,7 +225,7 @@ impl Import<'_> {
         branch: &Graph,
         captured: &[(&str, Value)],
     ) -> Option<Vec<Option<Value>>> {
-        let (nodes, results) = self.written(label, |emitter| {
+        let (nodes, results) = written(&mut self.graph, label, |emitter| {
             let captured: Vec<_> =
                 captured.iter().map(|&(_, value)| emitter.value(value)).collect();
             emitter.within(branch, &[], &captured, || {
@@ -254,12 +234,7 @@ impl Import<'_> {
                 Ok(results.into_iter().map(|result| Some(result.value())).collect())
             })
         });
-        for node in nodes {
-            let origin = &mut self.graph.dag[node].origin;
-            if let Origin::New(emitted) = mem::replace(origin, Origin::Input) {
-                *origin = Origin::Body(emitted);
-            }
-        }
+        self.budget = self.budget.saturating_sub(nodes.len());
         results.map_err(|error| self.refusal = Some(error)).ok()
     }
 
@@ -293,6 +268,32 @@ impl Import<'_> {
             self.graph.dag[value.node].outputs[value.slot as usize].ty.clone_from(ty);
         }
     }
+}
+
+/// Appends to a graph what is written, as nodes of a body, and says which these are.
+pub(super) fn written<T>(
+    graph: &mut Graph,
+    label: &str,
+    write: impl FnOnce(&Emitter) -> T,
+) -> (Vec<NodeIndex>, T) {
+    let nothing = graph.beside(None);
+    let first = graph.nodes().len();
+    let emitter = Emitter::onto(mem::replace(graph, nothing));
+    emitter.enter(label);
+    let results = write(&emitter);
+    *graph = emitter.finish();
+    let mut nodes = Vec::new();
+    for node in (first..graph.nodes().len()).map(NodeIndex::new) {
+        let origin = &mut graph.dag[node].origin;
+        match mem::replace(origin, Origin::Input) {
+            Origin::New(emitted) => {
+                *origin = Origin::Body(emitted);
+                nodes.push(node);
+            }
+            constant => *origin = constant,
+        }
+    }
+    (nodes, results)
 }
 
 /// A function with the attributes of its call. One that is written for another operator set says

@@ -1,10 +1,9 @@
 //! The part of a tensor that counts: a `Slice` behind it, which is explained in its place.
 
-use std::mem;
-
+use super::functions::written;
 use crate::{
     error::Error,
-    ir::{self, Emitter, Expr, Graph, Origin, Value},
+    ir::{self, Graph, Value},
     options::{Cut, Select},
 };
 
@@ -20,25 +19,19 @@ pub fn part(graph: &mut Graph, of: Value, select: &Select) -> Result<Value, Erro
     if cuts.is_empty() {
         return Ok(of);
     }
-    let nothing = graph.beside(None);
-    let emitter = Emitter::onto(mem::replace(graph, nothing));
-    emitter.enter(&name);
     let axes: Vec<_> = cuts.iter().map(|&(axis, _)| axis).collect();
     let list =
         |bound: &dyn Fn(&Cut) -> i64| cuts.iter().map(|(_, cut)| bound(cut)).collect::<Vec<_>>();
-    let starts = emitter.ints(&list(&|cut| cut.start.unwrap_or(0)));
-    let stops = emitter.ints(&list(&|cut| cut.stop.unwrap_or(i64::MAX)));
     let steps = list(&|cut| cut.step);
     let steps = steps.iter().any(|&step| step != 1).then_some(steps.as_slice());
-    let cut = emitter.value(of).strided(&axes, starts, stops, steps).map(Expr::value);
-    let cut = cut.and_then(|part| emitter.check().map(|()| part));
-    *graph = emitter.finish();
+    let (_, cut) = written(graph, &name, |emitter| {
+        let starts = emitter.ints(&list(&|cut| cut.start.unwrap_or(0)));
+        let stops = emitter.ints(&list(&|cut| cut.stop.unwrap_or(i64::MAX)));
+        let part = emitter.value(of).strided(&axes, starts, stops, steps)?.value();
+        emitter.check().map(|()| part)
+    });
     let part = cut.map_err(refuse)?;
-    let node = &mut graph.dag[part.node];
-    if let Origin::New(emitted) = mem::replace(&mut node.origin, Origin::Input) {
-        node.origin = Origin::Body(emitted);
-        // Messages and names go by the tensor.
-        node.outputs[part.slot as usize].name = name;
-    }
+    // Messages and names go by the tensor.
+    graph.dag[part.node].outputs[part.slot as usize].name = name;
     Ok(part)
 }

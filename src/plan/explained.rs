@@ -10,10 +10,12 @@ use crate::{
 /// What is explained.
 #[derive(Debug, Clone)]
 pub struct Explained {
-    /// The explained value.
+    /// The tensor that is asked for.
+    pub output: Value,
+    /// What is explained: that tensor, what it was before a softmax or sigmoid, or a part of either.
     pub value: Value,
-    /// The graph output it stands for, if it is that output's pre-activation.
-    pub instead_of: Option<(Value, &'static str)>,
+    /// The softmax or sigmoid that is left out.
+    pub without: Option<&'static str>,
 }
 
 /// The value that `options` ask to explain.
@@ -23,7 +25,7 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         let names: Vec<_> = graph.graph_outputs().filter(floating).map(|v| graph.name(v)).collect();
         if names.is_empty() { "none of the graph outputs".into() } else { names.join(", ") }
     };
-    let value = match &options.output {
+    let output = match &options.output {
         Some(name) => graph.by_name(name).ok_or_else(|| Error::NoSuchTensor {
             option: Hint::Output,
             name: name.clone(),
@@ -31,19 +33,16 @@ pub fn choose(graph: &Graph, options: &Options) -> Result<Explained, Error> {
         })?,
         None => graph.graph_outputs().next().ok_or(Error::NoOutput)?,
     };
-    if !floating(&value) {
-        let name = graph.name(value).to_string();
+    if !floating(&output) {
+        let name = graph.name(output).to_string();
         return Err(Error::NotFloating { name, candidates: candidates() });
     }
-    let is_output = graph.graph_outputs().any(|output| output == value);
+    let is_output = graph.graph_outputs().any(|known| known == output);
     let before =
-        if is_output && !options.after_softmax { before_squashing(graph, value) } else { None };
-    Ok(match before {
-        Some((before, operator)) => {
-            Explained { value: before, instead_of: Some((value, operator)) }
-        }
-        None => Explained { value, instead_of: None },
-    })
+        if is_output && !options.after_softmax { before_squashing(graph, output) } else { None };
+    let (value, without) =
+        before.map_or((output, None), |(value, squashing)| (value, Some(squashing)));
+    Ok(Explained { output, value, without })
 }
 
 /// What an output is before the softmax or sigmoid at its very end, behind which there may be names and roundings

@@ -22,6 +22,11 @@ impl Dim {
         }
     }
 
+    /// Whether it is known to be another size.
+    pub fn differs(self, other: Self) -> bool {
+        matches!((self, other), (Self::Known(a), Self::Known(b)) if a != b)
+    }
+
     /// A function of a size; `identity` says that it is the identity, which keeps symbols.
     pub fn map(self, identity: bool, f: impl FnOnce(i64) -> i64) -> Self {
         match self {

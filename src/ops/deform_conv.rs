@@ -37,7 +37,17 @@ impl Operator for DeformConv {
     fn infer(&self, node: NodeRef) -> Result<Vec<Type>, Error> {
         groups(node, node.ty(0)?.dim(1), node.ty(1)?.dim(1))?;
         let features = node.ty(1)?.dim(0).unwrap_or(Dim::Unknown);
-        Ok(window(node)?.output(node.ty(0)?, features))
+        let types = window(node)?.output(node.ty(0)?, features);
+        // There is an offset, and a mask, for each place of the output.
+        let places = types.first().and_then(|ty| ty.shape.as_ref()).and_then(|dims| dims.get(2..));
+        for operand in [OFFSET, MASK].into_iter().filter(|&operand| node.input(operand).is_some()) {
+            let dims = node.ty(operand)?.shape.iter().flatten().skip(2);
+            if places.into_iter().flatten().zip(dims).any(|(a, b)| a.differs(*b)) {
+                let what = format!("operand {operand} for other places than the output has");
+                return Err(Error::Shapes { what });
+            }
+        }
+        Ok(types)
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {

@@ -25,6 +25,10 @@ fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let Some((Dim::Known(depth), outer)) = index_dims.split_last() else {
         return Err(Error::Unknown { what: "how many indices GatherND takes".into() });
     };
+    if batch > outer.len() || data_dims.iter().zip(outer).take(batch).any(|(a, b)| a.differs(*b)) {
+        let what = format!("indices for {batch} axes of batches that the data do not have");
+        return Err(Error::Shapes { what });
+    }
     let inner = batch.saturating_add(usize::try_from(*depth).unwrap_or(usize::MAX));
     let Some(rest) = data_dims.get(inner..) else {
         return Err(Error::Shapes {

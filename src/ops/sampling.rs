@@ -179,6 +179,9 @@ fn for_channels<'e>(index: Expr<'e>, like: Expr<'e>) -> Expr<'e> {
     index.unsqueeze(&[1]).expand_like(like)
 }
 
+/// The farthest place that is told from its neighbours in float32.
+const FARTHEST: f64 = 16_777_216.0;
+
 /// What samples take along an axis of this size.
 fn taps_at<'e>(
     place: Expr<'e>,
@@ -186,6 +189,8 @@ fn taps_at<'e>(
     interpolation: Interpolation,
     beyond: Beyond,
 ) -> Vec<Tap<'e>> {
+    // What is no number takes the first element, and what is beyond counting the last: no index is out of range.
+    let place = place.where_or(place.equals(place), 0.0).clip(-FARTHEST, FARTHEST);
     let below = place.unary("Floor");
     let behind = place - below;
     let tap = |at: f64, weight, slope| {

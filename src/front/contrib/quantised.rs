@@ -6,7 +6,7 @@
 
 use super::CallSite;
 use crate::{
-    ir::{Error, Expr},
+    ir::{Error, Expr, Graph},
     onnx::{DataType, schema::TensorProto},
 };
 
@@ -25,7 +25,7 @@ impl<'e> CallSite<'_, 'e> {
         axis: usize,
     ) -> Result<Expr<'e>, Error> {
         let (q, scale, zero) = (self.x(at)?, self.x(scale)?, self.get(zero));
-        if !self.is_active(q) {
+        if !q.asked(Graph::is_active) {
             let rank = q.rank()?;
             let spread = |list: Expr<'e>| -> Result<Expr<'e>, Error> {
                 let after: Vec<_> = (1..rank.saturating_sub(axis)).collect();
@@ -69,11 +69,6 @@ impl<'e> CallSite<'_, 'e> {
             ),
             ..TensorProto::default()
         })
-    }
-
-    /// Whether a value depends on an input.
-    pub(super) fn is_active(&self, v: Expr<'e>) -> bool {
-        self.emitter.graph().is_active(v.value())
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
                 index.and_then(|at| element(call, sequence, at)).ok_or_else(unknown)?,
             )]);
         }
-        let count = count(call, sequence).filter(|count| (1..=1 << 12).contains(count));
+        let count = count(sequence).filter(|count| (1..=1 << 12).contains(count));
         let elements = (0..count.unwrap_or(0)).map(|at| element(call, sequence, at));
         let mut elements: Vec<_> = elements.collect::<Option<_>>().ok_or_else(unknown)?;
         let first = *elements.first().ok_or_else(unknown)?;
@@ -40,25 +40,26 @@ fn unknown() -> Error {
 }
 
 /// How many elements a sequence has.
-fn count(call: &CallSite, sequence: Expr) -> Option<i64> {
-    let graph = call.emitter.graph();
-    let made = graph.node(sequence.value().node);
-    match (made.op_type(), made.input(1)) {
-        ("SequenceConstruct", _) => Some(made.inputs().len() as i64),
-        ("SplitToSequence", sizes) => {
-            let along = made.axis("axis", 0, made.rank(0).ok()?).ok()?;
-            let total = || made.ty(0).ok()?.dim(along)?.known();
-            match sizes.map(|sizes| graph.ty(sizes).rank()) {
-                None => total(),
-                Some(Some(0)) => match *made.constant_ints(1)?.first()? {
-                    size @ 1.. => Some(total()?.checked_add(size - 1)? / size),
-                    _ => None,
-                },
-                Some(_) => Some(made.constant_ints(1)?.len() as i64),
+fn count(sequence: Expr) -> Option<i64> {
+    sequence.asked(|graph, value| {
+        let made = graph.node(value.node);
+        match (made.op_type(), made.input(1)) {
+            ("SequenceConstruct", _) => Some(made.inputs().len() as i64),
+            ("SplitToSequence", sizes) => {
+                let along = made.axis("axis", 0, made.rank(0).ok()?).ok()?;
+                let total = || made.ty(0).ok()?.dim(along)?.known();
+                match sizes.map(|sizes| graph.ty(sizes).rank()) {
+                    None => total(),
+                    Some(Some(0)) => match *made.constant_ints(1)?.first()? {
+                        size @ 1.. => Some(total()?.checked_add(size - 1)? / size),
+                        _ => None,
+                    },
+                    Some(_) => Some(made.constant_ints(1)?.len() as i64),
+                }
             }
+            _ => None,
         }
-        _ => None,
-    }
+    })
 }
 
 /// The element of that index.

@@ -31,6 +31,5 @@ pub(super) const CONTRIB: Contrib = Contrib {
 
 /// Whether a value is what a layer without a bias gives.
 fn is_product(x: Expr<'_>) -> bool {
-    let graph = x.emitter().graph();
-    graph.node(x.value().node).op_type() == "MatMul"
+    x.asked(|graph, value| graph.node(value.node).op_type() == "MatMul")
 }

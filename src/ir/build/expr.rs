@@ -2,7 +2,7 @@
 
 use super::Emitter;
 use crate::{
-    ir::{Error, Origin, Type, Value},
+    ir::{Error, Graph, Origin, Type, Value},
     onnx::DataType,
 };
 
@@ -28,6 +28,13 @@ impl<'e> Expr<'e> {
     /// The builder.
     pub fn emitter(self) -> &'e Emitter {
         self.emitter
+    }
+
+    /// What is asked of the graph about the value.
+    pub(crate) fn asked<T>(self, ask: impl FnOnce(&Graph, Value) -> T) -> T {
+        // What stands for a value of a graph around is appended to this one first, which must not be read meanwhile.
+        let value = self.value();
+        ask(&self.emitter.graph(), value)
     }
 
     /// Its type.

@@ -169,7 +169,7 @@ impl Expr<'_> {
     fn wrapped(self, size: Self) -> Self {
         let indices = self.cast(DataType::Int64);
         let natural = |ints: &[Dim]| ints.iter().all(|n| n.known().is_some_and(|n| n >= 0));
-        if self.emitter.graph().facts(indices.value()).ints().is_some_and(natural) {
+        if indices.asked(|graph, value| graph.facts(value).ints().is_some_and(natural)) {
             return indices;
         }
         let negative = self.emitter.ints(&[0]).exceeds(indices);

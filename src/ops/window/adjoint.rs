@@ -17,6 +17,9 @@ struct Taps {
     after: i64,
 }
 
+/// The longest stride whose gradient may be that much longer than the data.
+const LONGEST_STRIDE: i64 = 1 << 16;
+
 /// Up to how many places of a kernel its gradient is computed place by place.
 const MOST_PLACES: i64 = 64;
 
@@ -54,6 +57,11 @@ impl Window {
                     after[axis] += (-missing).max(0);
                 }
                 _ if stride == 1 => {}
+                // What no window reached is as long as a stride, and cut away again.
+                _ if stride > LONGEST_STRIDE => {
+                    let what = format!("a stride of {stride} over data of an open size");
+                    return Err(Error::Unsupported { what });
+                }
                 _ => {
                     output_padding[axis] = stride - 1;
                     cut.push(axis + 2);

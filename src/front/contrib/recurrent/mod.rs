@@ -204,6 +204,10 @@ fn layer<'e>(
     if hidden <= 0 {
         return Err(Error::Unknown { what: "the size of the hidden state".into() });
     }
+    if stated != 0 && stated != hidden {
+        let what = format!("is not the size {hidden} of the weights");
+        return Err(Error::Attribute { name: "hidden_size".into(), what });
+    }
     let directions: &[bool] = match call.attribute("direction").string("direction")? {
         None | Some("forward") => &[false],
         Some("reverse") => &[true],
@@ -213,6 +217,15 @@ fn layer<'e>(
             return Err(Error::Attribute { name: "direction".into(), what });
         }
     };
+    for operand in [1, 2, 3].into_iter().chain(states.iter().copied()) {
+        // Layout 1 has the batch before the directions of states.
+        let axis = usize::from(batch_first && operand > 3);
+        let stacked = call.get(operand).and_then(|x| x.ty().dim(axis).and_then(Dim::known));
+        if stacked.is_some_and(|n| n != directions.len() as i64) {
+            let what = format!("operand {operand} for other than {} directions", directions.len());
+            return Err(Error::Shapes { what });
+        }
+    }
     let lengths = call.get(4);
     let peepholes = if states.len() > 1 { call.get(7) } else { None };
     let clip = call.float("clip")?;

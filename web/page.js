@@ -95,7 +95,7 @@ async function explain() {
   at('alert').hidden = true;
   try {
     const sources = new Map(facts.inputs.map((input) => [input.name, fed.get(input.name) ?? byDefault(input)]));
-    const feeds = {};
+    const feeds = { ...facts.fixed };
     facts.inputs.forEach(({ name, type }) => { feeds[name] = { type, values: sources.get(name).values, shape: sources.get(name).shape }; });
     say('Running …');
     const count = { input: 1 }[facts.target] ?? Number(facts.target.match(/^input:(\d+)$/)?.[1] ?? 0);
@@ -132,8 +132,10 @@ function ranked(scores) {
 
 // The classes that are explained where the model does not ask for them.
 function fixedClasses(scores) {
+  // In a part, classes have numbers of their own.
+  if (facts.part || facts.target === 'all' || facts.target === 'max') return [];
   if (facts.target === 'argmax') return scores ? ranked(scores).slice(0, 1) : [];
-  return facts.target === 'all' ? [] : facts.target.split(',').map(Number);
+  return facts.target.split(',').map(Number);
 }
 
 // What an input is fed that nothing was given for, by the names that exporters of language models use.
@@ -362,7 +364,9 @@ function view(input, source, map, percent, colours) {
     const steps = strides(shape);
     const [c, h, w] = input.picture.axes.map((axis) => steps[axis]);
     const of = (all, row, column) => Array.from({ length: channels }, (_, i) => all[i * c + row * h + column * w]);
-    const sums = Float64Array.from({ length: rows * columns }, (_, i) => of(map, Math.floor(i / columns), i % columns).reduce((a, b) => a + b));
+    // Coarse maps, and those that the model adds up, have no channels.
+    const whole = map.length === rows * columns;
+    const sums = whole ? map : Float64Array.from({ length: rows * columns }, (_, i) => of(map, Math.floor(i / columns), i % columns).reduce((a, b) => a + b));
     const describe = (row, column) => `Row ${row}, column ${column}: R = ${shown(sums[row * columns + column])}; the model sees ${of(values, row, column).map(shown).join(', ')}`;
     return pixels(sums, rows, columns, palette(sums), { ...source, label: `Relevance of ${rows} by ${columns} pixels`, describe });
   }
@@ -424,9 +428,9 @@ function saveAs(blob, name) {
 
 document.title = `${facts.name} explains itself`;
 at('name').textContent = document.title;
-const WHICH = { all: 'all classes at once', argmax: 'the class with the largest score', input: 'the class you choose' };
+const WHICH = { all: 'all classes at once', argmax: 'the class with the largest score', max: 'the largest element', input: 'the class you choose' };
 const which = WHICH[facts.target] ?? (facts.target.startsWith('input:') ? `the ${facts.maps} classes you choose` : `class ${facts.target.replaceAll(',', ' and ')}`);
-at('how').textContent = `Drop something in, and see what counted. Explains ${facts.explained}, ${which}, by the rule ${facts.rule}.`;
+at('how').textContent = `Drop something in, and see what counted. Explains ${facts.explained}${facts.part ? `[${facts.part}]` : ''}, ${which}, by the rule ${facts.rule}.`;
 at('colours').append(...Object.keys(COLOURS).map((name) => element('option', {}, name)));
 at('device').append(...Object.entries(DEVICES).map(([value, name]) => element('option', { value }, name)));
 at('inputs').append(...facts.inputs.map(control));

@@ -183,6 +183,24 @@ const TESTS = {
     });
   },
 
+  async 'a coarse map of the largest element in a part, on demand'(browser) {
+    const options = ['--on-demand', '--map-at', '8', '--select', ':,1:', '--target', 'max'];
+    const { model, file } = page('coarse', 'vgg.dynamo20.onnx', options, ['--ort-web', ORT_WEB]);
+    await opened(browser, file, async (tab) => {
+      await tab.goto(file);
+      await tab.getByText('Explains logits[:,1:], the largest element').waitFor();
+      await drop(tab, join(ROOT, 'fixtures/digits/3.png'), 'image/png');
+      await ran(tab);
+      const want = explained(model, 'fixtures/digits/3.png');
+      same(await saved(tab), want);
+      await tab.getByRole('application').focus();
+      await tab.keyboard.press('ArrowDown');
+      const said = await tab.locator('.readout').innerText();
+      const [, value] = said.match(/Row \d+, column \d+: R = (\S+);/) ?? assert.fail(said);
+      assert.ok(Number.isFinite(Number(value)), said);
+    });
+  },
+
   async 'on WebGPU, and without it where it fails'() {
     const { model, file } = page('gpu', 'digits.dynamo20.onnx', ['--target', 'argmax'], ['--ort-web', ORT_WEB]);
     // Chromium's software takes the place of a graphics processor.

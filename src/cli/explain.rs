@@ -239,6 +239,11 @@ trait Pixels {
 impl Pixels for ArrayD<f64> {
     fn remove_axis_sum(self, channels: usize) -> Result<Array2<f64>, String> {
         let shape = self.shape().to_vec();
+        if let [1, _, _] = shape.as_slice() {
+            // The model has added them up already.
+            let image = self.index_axis_move(Axis(0), 0).into_dimensionality();
+            return image.map_err(|_| format!("relevance of shape {shape:?} is no image"));
+        }
         let volume = self.into_dimensionality::<ndarray::Ix4>();
         let volume = volume.map_err(|_| format!("relevance of shape {shape:?} is no image"))?;
         let image: ndarray::Array<f64, Ix3> = volume.sum_axis(Axis(channels));

@@ -1,6 +1,7 @@
 //! `abslrp page`
 
 use std::{
+    collections::BTreeMap,
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -13,7 +14,7 @@ use abslrp::{
         schema::{ValueInfoProto, tensor_shape_proto::dimension, type_proto},
         shown::Shown,
     },
-    options::Target,
+    options::{Select, Setting, Target},
     verify::session::Input,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -129,9 +130,13 @@ struct Facts {
     explained: String,
     /// The classes that are explained.
     target: Target,
+    /// The part of the explained tensor that counts, where classes have numbers of their own.
+    part: Option<Select>,
     /// How many maps there are of a sample, if there is an axis for them.
     maps: Option<usize>,
     inputs: Vec<FedInput>,
+    /// What other inputs are always fed, by name.
+    fixed: BTreeMap<String, Fixed>,
     /// The outputs of the source.
     outputs: Vec<String>,
     labels: Vec<String>,
@@ -140,6 +145,15 @@ struct Facts {
     model: Place,
     external: Vec<(String, Place)>,
     packages: Vec<(&'static str, Place)>,
+}
+
+/// What an input is always fed.
+#[derive(Serialize)]
+struct Fixed {
+    /// As JavaScript's ONNX Runtime calls types.
+    r#type: String,
+    values: Vec<f64>,
+    shape: Vec<usize>,
 }
 
 /// An input of the source.
@@ -184,14 +198,20 @@ impl Args {
         let [_, _, added_inputs, added_outputs] = record.added;
         let own_inputs = model.graph().input.len().saturating_sub(added_inputs);
         let own_outputs = outputs.len().saturating_sub(added_outputs);
+        let refuse = |what| Failure::Image { path: self.explained.clone(), what };
+        let inputs = inputs(&model, own_inputs, &outputs, &self.preparation).map_err(refuse)?;
+        let (set, inputs): (Vec<_>, Vec<_>) = inputs
+            .into_iter()
+            .partition(|input| options.set.iter().any(|setting| setting.name == input.name));
         let facts = Facts {
             name: stem(&self.explained),
             rule: options.rule_text(),
             explained: model.metadata("abslrp.output").unwrap_or_default().into(),
             maps: options.target.maps(),
             target: options.target,
-            inputs: inputs(&model, own_inputs, &outputs, &self.preparation)
-                .map_err(|what| Failure::Image { path: self.explained.clone(), what })?,
+            part: options.select,
+            inputs,
+            fixed: fixed(&set, &options.set, options.on_demand),
             outputs: outputs.iter().take(own_outputs).map(|name| (*name).into()).collect(),
             labels: self.labels.as_deref().map(lines).transpose()?.unwrap_or_default(),
             tokenizer: self.tokenizer.as_deref().map(json).transpose()?,
@@ -258,6 +278,18 @@ fn inputs(
         })
     })
     .collect()
+}
+
+/// What inputs are fed that are taken for constants, and the one that asks for relevance.
+fn fixed(inputs: &[FedInput], settings: &[Setting], on_demand: bool) -> BTreeMap<String, Fixed> {
+    let set = settings.iter().filter_map(|setting| {
+        let input = inputs.iter().find(|input| input.name == setting.name)?;
+        let shape = setting.shape(&input.shape)?;
+        let values = setting.elements(shape.iter().product());
+        Some((input.name.clone(), Fixed { r#type: input.r#type.clone(), values, shape }))
+    });
+    let asked = Fixed { r#type: "bool".into(), values: vec![1.0], shape: Vec::new() };
+    set.chain(on_demand.then(|| ("explain".into(), asked))).collect()
 }
 
 /// What a model says of an input that is a tensor.

@@ -2,11 +2,12 @@
 
 use libtest_mimic::Trial;
 use ndarray::{ArrayD, Axis, Slice};
+use prost::Message;
 
 use crate::{
     common::{
-        Array, Init, LEVELS, Model, Options, Target, compile, distance, each, feed, fixture,
-        golden, input, notebook, run, runner, trial, trials,
+        Array, Init, LEVELS, Model, ModelProto, Options, Target, compile, distance, each, feed,
+        fixture, golden, input, notebook, run, runner, trial, trials,
     },
     forms::{normal, shape},
 };
@@ -27,6 +28,7 @@ pub fn trials() -> Vec<Trial> {
         the_largest_element_counts_alone,
         what_a_softmax_makes_is_explained_if_asked_for,
         relevance_is_there_on_demand,
+        nodes_in_any_order_are_explained_on_demand,
         what_is_set_chooses_a_branch,
         coarse_maps_are_intermediate_relevance_over_the_input,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
@@ -311,6 +313,22 @@ fn relevance_is_there_on_demand() {
             }
         }
     }
+}
+
+fn nodes_in_any_order_are_explained_on_demand() {
+    let path = fixture("digits.legacy17.onnx");
+    let mut source = ModelProto::decode(&*std::fs::read(&path).unwrap()).unwrap();
+    source.graph.as_mut().unwrap().node.reverse();
+    let directory = tempfile::tempdir().unwrap();
+    let reversed = directory.path().join("reversed.onnx");
+    std::fs::write(&reversed, source.encode_to_vec()).unwrap();
+    let on_demand = Options { on_demand: true, ..Options::default() };
+    let mut feeds = feed("x", &input("digits"));
+    let always = compile(&path, &Options::default(), directory.path());
+    let want = run(&always, false, &feeds, "x_relevance");
+    let explained = compile(&reversed, &on_demand, directory.path());
+    feeds.push(("explain".into(), Array::Bool(ArrayD::from_elem(vec![], true))));
+    assert_eq!(run(&explained, false, &feeds, "x_relevance"), want);
 }
 
 fn an_intermediate_relevance_adds_up_as_the_inputs_does_to_it() {

@@ -46,6 +46,7 @@ impl<'e> Attention<'e> {
         if self.softcap > 0.0 {
             scores = (scores / self.softcap).unary("Tanh") * self.softcap;
         }
+        let bare = scores;
         scores = self.biases.into_iter().fold(scores, |scores, bias| scores + bias);
         let allowed = allowed(scores)?;
         if let Some(allowed) = &allowed {
@@ -55,6 +56,12 @@ impl<'e> Attention<'e> {
                 _ => f64::from(f32::MIN),
             };
             scores = scores.where_or(allowed.keys, lowest);
+        }
+        if (0..4).any(|axis| {
+            scores.ty().dim(axis).zip(bare.ty().dim(axis)).is_some_and(|(a, b)| a.differs(b))
+        }) {
+            let what = "a mask or bias of more queries or keys than there are".into();
+            return Err(Error::Shapes { what });
         }
         let mut weights = match self.sink {
             None => scores.softmax(3)?,

@@ -196,25 +196,29 @@ impl<'m> Feeds<'m> {
         };
         let free: Vec<_> =
             self.open().into_iter().filter(|(s, axis)| is_default(s, *axis)).collect();
+        // A recurrent model is fed a state beside its data, of which only the batch is open.
+        let data = self.missing().next().map(|input| size_of_own(input, 0).0);
+        let of_state = |(name, _): &Open| name.ends_with(' ') && Some(name) != data.as_ref();
         let mut choices = vec![fitting.clone()];
-        let mut push = |batch: usize, other: Option<usize>, small: bool| {
+        let mut push = |batch: usize, other: Option<usize>, small: bool, states: bool| {
             let mut choice = Choice { small, ..fitting.clone() };
             for (size, axis) in &free {
-                let n = if *axis == 0 { Some(batch) } else { other };
+                let is_batch = *axis == 0 || states && of_state(size);
+                let n = if is_batch { Some(batch) } else { other };
                 choice.sizes.extend(n.map(|n| (size.clone(), n)));
             }
             choices.push(choice);
         };
         for small in [false, true] {
             for batch in [DEFAULTS[0], 1] {
-                push(batch, None, small);
+                push(batch, None, small, false);
             }
         }
         // A layer behind a Flatten fixes what only some sizes come to: inference knows which.
         let likely = SIZES.into_iter().chain((5..64).filter(|n| !SIZES.contains(n)));
-        for n in likely {
+        for (states, n) in likely.clone().map(|n| (false, n)).chain(likely.map(|n| (true, n))) {
             for batch in [DEFAULTS[0], 1] {
-                push(batch, Some(n), false);
+                push(batch, Some(n), false, states);
             }
         }
         choices
@@ -340,8 +344,13 @@ impl Feeds<'_> {
 fn size(input: &Input, axis: usize) -> Open {
     match input.symbols.get(axis).filter(|symbol| !symbol.is_empty()) {
         Some(symbol) => (symbol.clone(), 0),
-        None => (format!("{} ", input.name), axis),
+        None => size_of_own(input, axis),
     }
+}
+
+/// A size of an input that has no name.
+fn size_of_own(input: &Input, axis: usize) -> Open {
+    (format!("{} ", input.name), axis)
 }
 
 /// The shape of an input, with a default for sizes that nothing is known of.

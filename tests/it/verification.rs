@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         kernels_fix_channels,
         layers_behind_a_flatten_fix_pictures,
         a_batch_of_one_is_tried,
+        a_state_has_the_batch_of_the_data,
         ids_lie_in_their_vocabulary,
         text_is_given_as_numpy_writes_it,
         defaults_may_be_given_other_values,
@@ -81,6 +82,10 @@ fn layers_behind_a_flatten_fix_pictures() {
 fn a_batch_of_one_is_tried() {
     assert_eq!(shapes(&report("single")), [[1, 8]]);
     assert!(report("single").text().contains("input x 1×8, random"));
+}
+
+fn a_state_has_the_batch_of_the_data() {
+    assert_eq!(shapes(&report("state")), [&[2, 224][..], &[2, 2, 4]]);
 }
 
 fn ids_lie_in_their_vocabulary() {

@@ -108,7 +108,7 @@ impl<'m> Draft<'m> {
             let name = |o: &Output| Output { name: back::within(&o.name), ..o.clone() };
             let within: Vec<_> = outputs.iter().map(name).collect();
             let names: Vec<_> = outputs.iter().map(|o| o.name.clone()).collect();
-            back::on_demand(model.graph(), back::addition(&emitted, &within), &names)
+            back::on_demand(model, back::addition(&emitted, &within), &names)
         } else {
             back::addition(&emitted, &outputs)
         };

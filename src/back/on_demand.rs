@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::export::message;
 use crate::onnx::{
-    Addition, DataType,
+    Addition, DataType, Model,
+    attribute::int,
     schema::{
         AttributeProto, GraphProto, NodeProto, TensorProto, TensorShapeProto, TypeProto,
         ValueInfoProto,
@@ -27,9 +28,9 @@ pub fn within(name: &str) -> String {
 
 /// Puts what is added in the branch of an `If` that runs where `explain` holds. Elsewhere relevance is empty: its first
 /// axis has no element. `names` are those of the graph outputs.
-pub fn on_demand(source: &GraphProto, addition: Addition, names: &[String]) -> Addition {
+pub fn on_demand(source: &Model, addition: Addition, names: &[String]) -> Addition {
     let Addition { nodes, initializers, mut inputs, outputs, metadata } = addition;
-    let nodes = with_source(source, nodes);
+    let nodes = with_source(source.graph(), nodes);
     let then = GraphProto {
         name: Some("then_branch".into()),
         node: nodes,
@@ -37,14 +38,16 @@ pub fn on_demand(source: &GraphProto, addition: Addition, names: &[String]) -> A
         output: outputs.clone(),
         ..GraphProto::default()
     };
-    let empty = outputs.iter().zip(names).map(|(output, name)| {
-        let name = format!("{name}/abslrp/else");
-        let constant = constant(&name, output);
-        (constant, ValueInfoProto { name: Some(name), ..opened(output) })
-    });
-    let (node, output) = empty.unzip();
-    let otherwise =
-        GraphProto { name: Some("else_branch".into()), node, output, ..GraphProto::default() };
+    let empty: Vec<_> = names.iter().map(|name| format!("{name}/abslrp/else")).collect();
+    let both = || outputs.iter().zip(&empty);
+    let otherwise = GraphProto {
+        name: Some("else_branch".into()),
+        node: both().flat_map(|(output, name)| nothing(name, output, source.opset())).collect(),
+        output: both()
+            .map(|(output, name)| ValueInfoProto { name: Some(name.clone()), ..opened(output) })
+            .collect(),
+        ..GraphProto::default()
+    };
     let branch = |graph: GraphProto| AttributeProto {
         name: graph.name.clone(),
         r#type: Some(AttributeType::Graph as i32),
@@ -157,14 +160,30 @@ fn opened(output: &ValueInfoProto) -> ValueInfoProto {
     ValueInfoProto { r#type: Some(tensor(elem, dims)), ..ValueInfoProto::default() }
 }
 
-/// An empty tensor of an output's type; a number has no axis to be empty along, and is 0.
-fn constant(name: &str, output: &ValueInfoProto) -> NodeProto {
+/// Nodes for an empty tensor of an output's type; a number has no axis to be empty along, and is 0.
+fn nothing(name: &str, output: &ValueInfoProto, opset: i64) -> Vec<NodeProto> {
     let (elem, dims) = parts(output);
+    let is_known = |dim: &Dimension| matches!(dim.value, Some(dimension::Value::DimValue(_)));
+    let first_is_known = dims.as_ref().and_then(|dims| dims.first()).is_some_and(is_known);
     let size = |(axis, dim): (usize, &Dimension)| match dim.value {
         Some(dimension::Value::DimValue(n)) if axis > 0 => n,
         _ => 0,
     };
     let dims: Vec<_> = dims.map_or(vec![0], |dims| dims.iter().enumerate().map(size).collect());
+    if opset >= 11 || !first_is_known {
+        return vec![constant(name, elem, dims)];
+    }
+    // Before, the branches of an `If` may not be known to differ: what a mask leaves of nothing is not known.
+    let [all, mask] = ["all", "mask"].map(|what| format!("{name}/{what}"));
+    vec![
+        constant(&all, elem, dims),
+        constant(&mask, DataType::Bool as i32, vec![0]),
+        message("Compress", name, vec![all, mask], vec![name.into()], vec![int("axis", 0)]),
+    ]
+}
+
+/// A constant without elements, or a number that is 0.
+fn constant(name: &str, elem: i32, dims: Vec<i64>) -> NodeProto {
     let zero = if dims.is_empty() { vec![0; 8] } else { Vec::new() };
     let width = if elem == DataType::Double as i32 { 8 } else { 4 };
     let value = TensorProto {

@@ -70,7 +70,8 @@ impl<'c> Quantised<'c> {
             return Product::of(graph, operands).map(Self::Product);
         }
         let op_type = ELEMENTS.into_iter().find(|known| *known == call.op_type())?;
-        quantiser(graph, (*operands.first()?)?)?;
+        let (scale, _) = parameters(quantiser(graph, (*operands.first()?)?)?);
+        scale?;
         let single = call.output.iter().filter(|name| !name.is_empty()).count() == 1;
         single.then(|| Self::Elements { op_type, call, operands: operands.to_vec() })
     }

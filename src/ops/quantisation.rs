@@ -59,8 +59,11 @@ pub fn parameters(quantiser: NodeRef) -> (Option<Value>, Option<Value>) {
     match quantiser.op_type() {
         "QuantizeLinear" => (quantiser.input(1), quantiser.input(2)),
         _ => {
-            let given = |slot| Value { node: quantiser.index(), slot };
-            (Some(given(1)), (quantiser.output_count() > 2).then(|| given(2)))
+            let given = |slot| {
+                let is_there = quantiser.output_count() > slot as usize;
+                is_there.then(|| Value { node: quantiser.index(), slot })
+            };
+            (given(1), given(2))
         }
     }
 }

@@ -2,7 +2,7 @@
 //! one has neither mean nor shift.
 
 use super::{Contrib, simplified_layer_normalization::normalised};
-use crate::ir::Expr;
+use crate::ir::{Error, Expr};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[
@@ -20,7 +20,12 @@ pub(super) const CONTRIB: Contrib = Contrib {
             *layer = *layer + bias;
         }
         let sum = x + skip;
-        let last = sum.rank()?.saturating_sub(1);
+        let rank = sum.rank()?;
+        if x.rank()? != rank {
+            // The result has the shape of the first operand, for which runtimes take any.
+            return Err(Error::Shapes { what: "a skip connection of more axes".into() });
+        }
+        let last = rank.saturating_sub(1);
         let epsilon = call.float("epsilon")?.unwrap_or(1e-12);
         let y = normalised(sum, &[last], epsilon, !simplified) * call.x(2)?;
         let y = shift.map_or(y, |shift| y + shift);

@@ -25,8 +25,11 @@ KINDS = {
     "onnxruntime-web": ("node", True),
     "openvino": ("openvino", True),
     "tract": ("tract", False),
+    "rten": ("rten", False),
 }
 REFERENCE = "onnxruntime-newest"
+# What else than pip installs what speaks for a runtime.
+TOOLS = {"node": "npm", "rten": "cargo"}
 
 
 def table(binary):
@@ -47,7 +50,7 @@ def missing(what):
     sys.exit(2)
 
 
-def installed(name, packages, cache, node=False):
+def installed(name, packages, cache, kind="python"):
     """The folder that packages are in, installed if they are not yet."""
     # A folder for each version: it is never changed once it is complete.
     folder = cache / "-".join([name, *(re.sub(r"[^\w.]+", "-", package) for package in packages)])
@@ -57,7 +60,12 @@ def installed(name, packages, cache, node=False):
     shutil.rmtree(folder, ignore_errors=True)
     print(f"installing {' '.join(packages)} into {folder}", file=sys.stderr)
     try:
-        if node:
+        if kind == "rten":
+            if not shutil.which("cargo"):
+                missing(f"{name} needs Rust, or name the other runtimes")
+            command = ["cargo", "build", "-q", "--release", "--locked", "--manifest-path", HERE / "rten/Cargo.toml", "--target-dir", folder]
+            subprocess.run(command, check=True, stdout=sys.stderr)
+        elif kind == "node":
             if not (shutil.which("npm") and shutil.which("node")):
                 missing(f"{name} needs Node.js: install node and npm, or name the other runtimes")
             folder.mkdir(parents=True)
@@ -69,7 +77,7 @@ def installed(name, packages, cache, node=False):
             command = [folder / "bin/python", "-m", "pip", "install", "-q", *packages]
             subprocess.run(command, check=True, stdout=sys.stderr)
     except subprocess.CalledProcessError as error:
-        missing(f"{name} could not be installed: {error}. It needs {'npm' if node else 'pip and venv'} and an index")
+        missing(f"{name} could not be installed: {error}. It needs {TOOLS.get(kind, 'pip and venv')} and an index")
     done.touch()
     return folder
 
@@ -77,10 +85,11 @@ def installed(name, packages, cache, node=False):
 def worker(name, runtime, cache):
     """The command that starts the worker of a runtime."""
     kind, requirement = runtime["kind"], runtime["requirement"]
-    node = kind == "node"
-    folder = installed(name, [requirement] if node else ["numpy", requirement], cache, node)
-    if node:
+    folder = installed(name, [requirement] if kind in TOOLS else ["numpy", requirement], cache, kind)
+    if kind == "node":
         return ["node", str(HERE / "worker.js"), str(folder / "node_modules/onnxruntime-web")]
+    if kind == "rten":
+        return [str(folder / "release/abslrp-runtimes-rten")]
     return [str(folder / "bin/python"), str(HERE / "worker.py"), kind]
 
 

@@ -93,6 +93,15 @@ pub const RUNTIMES: &[Runtime] = &[
             Limit { operator: "Conv", form: COMPUTED_KERNEL, has: has_a_kernel_of_unknown_size },
         ],
     },
+    Runtime {
+        name: "rten",
+        package: "rten",
+        version: "0.27.0",
+        limits: &[
+            Limit { operator: "Scan", form: "(not implemented)", has: |_| true },
+            Limit { operator: "SpaceToDepth", form: "(not implemented)", has: |_| true },
+        ],
+    },
 ];
 
 const COMPUTED_KERNEL: &str = "with a computed kernel, the size of which is not known";

@@ -79,12 +79,12 @@ impl<'e> Transform<'e> {
         let x = x.part(self.axis, 0, used).abs();
         let [mut cos, mut sin] = self.waves(to, used, x.ty().elem)?;
         if self.inverse {
-            let scale = 1.0 / number(self.length, x.ty().elem);
-            let scale = match self.onesided {
-                true => self.multiplicity(x)?.reshape(&[1, -1]) * scale,
-                false => scale,
+            let times =
+                if self.onesided { Some(self.multiplicity(x)?.reshape(&[1, -1])) } else { None };
+            let scaled = |wave: Expr<'e>| {
+                times.map_or(wave, |times| wave * times) / number(self.length, x.ty().elem)
             };
-            (cos, sin) = (cos * scale, sin * scale);
+            (cos, sin) = (scaled(cos), scaled(sin));
         }
         let along = |v: Expr<'e>, waves| v.times_along(self.axis, waves);
         let parts = size(x, last).unwrap_or(1) as usize;

@@ -1,7 +1,7 @@
 //! `MatMulIntegerToFloat` and `DynamicQuantizeMatMul`: a product of quantised matrices that is not quantised,
 //! and a bias. The latter quantises its first operand itself.
 
-use super::Contrib;
+use super::{Contrib, quantised::requantised};
 
 pub(super) const CONTRIB: Contrib = Contrib {
     names: &[("com.microsoft", "MatMulIntegerToFloat"), ("com.microsoft", "DynamicQuantizeMatMul")],
@@ -12,10 +12,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
         let (a, b, bias) = if call.name == "MatMulIntegerToFloat" {
             (call.numbers_of(0, [2, 4], 0)?, call.numbers_of(1, [3, 5], last)?, call.get(6))
         } else {
-            let a = call.emitter.emit_all("DynamicQuantizeLinear", &[Some(call.x(0)?)], vec![], 3);
-            let operands: Vec<_> = a.into_iter().map(Some).collect();
-            let a = call.emitter.emit("DequantizeLinear", &operands, vec![]);
-            (a, call.numbers_of(1, [2, 3], last)?, call.get(4))
+            (requantised(call.x(0)?), call.numbers_of(1, [2, 3], last)?, call.get(4))
         };
         let y = a.matmul(b);
         Ok(vec![Some(bias.map_or(y, |bias| y + bias))])

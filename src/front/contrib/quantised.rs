@@ -72,6 +72,13 @@ impl<'e> CallSite<'_, 'e> {
     }
 }
 
+/// The numbers that activations are rounded to by a scale and a zero point that follow from them.
+pub(super) fn requantised(x: Expr<'_>) -> Expr<'_> {
+    let parts = x.emitter().emit_all("DynamicQuantizeLinear", &[Some(x)], vec![], 3);
+    let operands: Vec<_> = parts.into_iter().map(Some).collect();
+    x.emitter().emit("DequantizeLinear", &operands, vec![])
+}
+
 /// A list of one number as that number.
 pub(super) fn single(v: Expr<'_>) -> Expr<'_> {
     let list = v.ty().rank().is_some_and(|rank| rank > 0) && v.ty().count() == Some(1);

@@ -7,14 +7,22 @@
 //! o  = f(x W_oᵀ + h R_oᵀ + b_o + p_o ⊙ c′)
 //! h′ = o ⊙ h(c′)
 //! ```
+//!
+//! `DynamicQuantizeLSTM` multiplies integers: `x` as a whole and `h` in each step are rounded to 256 numbers of a scale
+//! that follows from them, and `W` and `R` lie transposed. Of a batch, ONNX Runtime rounds `h` in as many parts as it has
+//! threads; here it is one.
 
-use super::{Activation, Recurrent, beside, layer};
-use crate::{front::contrib::Contrib, ir::Expr};
+use super::{Activation, QUANTISED, Recurrent, beside, layer};
+use crate::{
+    front::contrib::{Contrib, quantised::requantised},
+    ir::Expr,
+};
 
 pub const CONTRIB: Contrib = Contrib {
-    names: &[("", "LSTM")],
+    names: &[("", "LSTM"), ("com.microsoft", QUANTISED)],
     since: Some(9),
     body: |call| {
+        let rounds = call.name == QUANTISED;
         let coupled = call.int("input_forget", 0)? != 0;
         let activations = &["Sigmoid", "Tanh", "Tanh"];
         let recurrent = Recurrent { gates: 4, activations, states: &[5, 6] };
@@ -24,15 +32,16 @@ pub const CONTRIB: Contrib = Contrib {
             let [i, o, f] = [0, 1, 2].map(|n| parameters.gate(n));
             let [p_i, p_o, p_f] = [0, 1, 2].map(|n| parameters.peephole(n));
             let [open, g] = [0, 1].map(|n| parameters.activated(n));
-            let h = parameters.activations.get(2).cloned();
+            let squash = parameters.activations.get(2).cloned();
             Ok(Box::new(move |x, states| {
-                let (input, c) = (beside(x, states[0]), states[1]);
+                let h = if rounds { requantised(states[0]) } else { states[0] };
+                let (input, c) = (beside(x, h), states[1]);
                 let sums = gates.of(input);
                 let i = open(seen(i(sums), p_i, c));
                 let f = if coupled { 1.0 - i } else { open(seen(f(sums), p_f, c)) };
                 let c = f * c + i * g(cell.of(input));
                 let o = open(seen(o(sums), p_o, c));
-                let squashed = h.as_ref().map_or(c, |h: &Activation| h.of(c));
+                let squashed = squash.as_ref().map_or(c, |squash: &Activation| squash.of(c));
                 Ok(vec![o * squashed, c])
             }))
         })

@@ -11,14 +11,17 @@ pub(super) mod rnn;
 
 use std::ops::Range;
 
-use super::CallSite;
+use super::{CallSite, quantised::requantised};
 use crate::{
-    ir::{Along, Dim, Error, Expr},
+    ir::{Along, Dim, Error, Expr, Graph},
     onnx::{
         DataType,
         attribute::{float, int},
     },
 };
+
+/// The LSTM whose weights are kept in 8 bits, and which rounds what it multiplies with them.
+const QUANTISED: &str = "DynamicQuantizeLSTM";
 
 /// The next states, the hidden one first, from a step's input and the states before.
 type Cell<'e> = Box<dyn Fn(Expr<'e>, &[Expr<'e>]) -> Result<Vec<Expr<'e>>, Error> + 'e>;
@@ -197,8 +200,8 @@ fn layer<'e>(
         let x = if x.rank().is_ok() { x } else { x.reshape(&[0, 0, 0]) };
         if batch_first { x.transpose(&[1, 0, 2]) } else { x }
     };
-    let x = exchanged(call.x(0)?);
-    let (w, r) = (call.x(1)?, call.x(2)?);
+    let [x, w, r] = operands(call)?;
+    let x = exchanged(x);
     let stated = call.int("hidden_size", 0)?;
     let hidden = r.ty().dim(2).and_then(Dim::known).unwrap_or(stated);
     if hidden <= 0 {
@@ -265,6 +268,26 @@ fn layer<'e>(
         Some(if batch_first { whole.transpose(order) } else { whole })
     });
     Ok(joined.collect())
+}
+
+/// The sequence, and the weights of its products and of the hidden state's.
+fn operands<'e>(call: &CallSite<'_, 'e>) -> Result<[Expr<'e>; 3], Error> {
+    if call.name == QUANTISED {
+        return Ok([requantised(call.x(0)?), stored(call, 1, 8)?, stored(call, 2, 10)?]);
+    }
+    Ok([call.x(0)?, call.x(1)?, call.x(2)?])
+}
+
+/// Weights that are kept in 8 bits, as numbers: operand `at` is `[directions, columns, gates · hidden]`, the operands
+/// from `scale` on are a scale and a zero point for each direction, or for each gate of each of its cells.
+fn stored<'e>(call: &CallSite<'_, 'e>, at: usize, scale: usize) -> Result<Expr<'e>, Error> {
+    let (q, scale, zero) = (call.x(at)?, call.x(scale)?, call.x(scale + 1)?);
+    if q.asked(Graph::is_active) {
+        return Err(Error::Unsupported { what: format!("{QUANTISED} of computed weights") });
+    }
+    let elem = scale.ty().elem;
+    let along = |list: Expr<'e>| list.cast(elem).reshape(&[0, 1, -1]);
+    Ok(((q.cast(elem) - along(zero)) * along(scale)).transpose(&[0, 2, 1]))
 }
 
 /// A state of nothing, `[batch, hidden]`.

@@ -11,8 +11,9 @@
 //! ```
 //!
 //! of which the last node gets the body `DequantizeLinear(q, s, z) · (W − Z) · S`: a layer with weights that
-//! the bias behind it folds into. Scales are statistics, which count as constant. Before that node the product
-//! has no scale, and its integers stand for nothing that is known.
+//! the bias behind it folds into. A bias may also have been added to the product, as integers `Floor(b / (s · S))`.
+//! Scales are statistics, which count as constant. Before that node the product has no scale, and its integers stand for
+//! nothing that is known.
 
 use crate::{
     ir::{Emitter, Error, Expr, Graph, NodeRef, Value},
@@ -39,6 +40,8 @@ pub(super) struct Product {
     operands: [Operand; 2],
     /// What else it is multiplied by: the scales of weights.
     factors: Vec<Value>,
+    /// What is added to it.
+    bias: Option<Bias>,
     /// The type of the result.
     elem: DataType,
 }
@@ -49,6 +52,14 @@ struct Operand {
     zero: Option<Value>,
     /// The scale of an activation.
     scale: Option<Value>,
+}
+
+/// What is added to a product of integers: constants that are rounded in units of its scales. What is cut off of them is
+/// less than a unit.
+struct Bias {
+    numbers: Value,
+    /// The shape in which they are added.
+    shape: Option<Value>,
 }
 
 /// What chooses or mixes elements of its first operand, which may be quantised.
@@ -101,23 +112,15 @@ impl<'c> Quantised<'c> {
 impl Product {
     /// Reads the operands of a `Mul` as a product of integers and its scales.
     fn of(graph: &Graph, operands: &[Option<Value>]) -> Option<Self> {
-        let mut waiting: Vec<_> = operands.iter().copied().collect::<Option<_>>()?;
-        let elem = graph.ty(*waiting.first()?).elem;
-        let (mut product, mut factors) = (None, Vec::new());
-        while let Some(value) = waiting.pop() {
-            let node = graph.node(value.node);
-            match node.op_type() {
-                "Mul" => waiting.extend(node.inputs().into_iter().flatten()),
-                "Cast" if product.is_none() && integers(graph.node(node.input(0)?.node)) => {
-                    product = Some(graph.node(node.input(0)?.node));
-                }
-                _ => factors.push(value),
-            }
-            if waiting.len() + factors.len() > REACH {
-                return None;
-            }
-        }
-        let product = product?;
+        let operands: Vec<_> = operands.iter().copied().collect::<Option<_>>()?;
+        let elem = graph.ty(*operands.first()?).elem;
+        let mut factors = factors(graph, operands)?;
+        let at = factors.iter().position(|&factor| integers(graph, factor).is_some())?;
+        let (product, summand) = integers(graph, factors.remove(at))?;
+        let bias = match summand {
+            Some(summand) => Some(Bias::of(graph, summand, &factors)?),
+            None => None,
+        };
         let (_, op_type) = PRODUCTS.into_iter().find(|(name, _)| *name == product.op_type())?;
         let mut operand = |at: usize| {
             let (q, zero) = (product.input(at)?, product.input(at + 2));
@@ -134,7 +137,7 @@ impl Product {
         let operands = [operand(0)?, operand(1)?];
         let constant = factors.iter().all(|&factor| !graph.is_active(factor));
         let attributes = product.attributes().to_vec();
-        constant.then_some(Self { op_type, attributes, operands, factors, elem })
+        constant.then_some(Self { op_type, attributes, operands, factors, bias, elem })
     }
 
     fn written<'e>(&self, emitter: &'e Emitter) -> Expr<'e> {
@@ -161,11 +164,71 @@ impl Product {
         };
         let operands = [operand(&self.operands[0]), operand(&self.operands[1])];
         let product = emitter.emit(self.op_type, &operands, self.attributes.clone());
-        self.factors.iter().fold(product, |y, &factor| y * emitter.expr(factor))
+        let y = self.factors.iter().fold(product, |y, &factor| y * emitter.expr(factor));
+        self.bias.as_ref().map_or(y, |Bias { numbers, shape }| {
+            let numbers = emitter.expr(*numbers);
+            y + shape.map_or(numbers, |shape| numbers.reshape_to(emitter.expr(shape)))
+        })
     }
 }
 
-/// Whether a node multiplies integers.
-fn integers(node: NodeRef) -> bool {
-    PRODUCTS.iter().any(|(name, _)| *name == node.op_type())
+impl Bias {
+    /// Reads the summand of a product of integers, which is in units of all its scales.
+    fn of(graph: &Graph, summand: Value, scales: &[Value]) -> Option<Self> {
+        let (mut at, mut shape) = (summand, None);
+        for _ in 0..REACH {
+            let node = graph.node(at.node);
+            match node.op_type() {
+                "Reshape" if shape.is_none() => shape = node.input(1),
+                "Cast" | "Floor" | "Round" => {}
+                "Div" => {
+                    let units = factors(graph, vec![node.input(1)?])?;
+                    let among = |all: &[Value], one: Value| {
+                        all.iter().any(|&other| same(graph, Some(other), Some(one)))
+                    };
+                    let alike = units.len() == scales.len()
+                        && units.iter().all(|&unit| among(scales, unit))
+                        && scales.iter().all(|&scale| among(&units, scale));
+                    let numbers = node.input(0).filter(|&numbers| !graph.is_active(numbers))?;
+                    return alike.then_some(Self { numbers, shape });
+                }
+                _ => return None,
+            }
+            at = node.input(0)?;
+        }
+        None
+    }
+}
+
+/// What is multiplied, whatever products it is written as.
+fn factors(graph: &Graph, mut waiting: Vec<Value>) -> Option<Vec<Value>> {
+    let mut factors = Vec::new();
+    while let Some(value) = waiting.pop() {
+        let node = graph.node(value.node);
+        match node.op_type() {
+            "Mul" => waiting.extend(node.inputs().into_iter().flatten()),
+            _ => factors.push(value),
+        }
+        if waiting.len() + factors.len() > REACH {
+            return None;
+        }
+    }
+    Some(factors)
+}
+
+/// The product of integers that a value is made of by a `Cast`, and what is added to it before, if anything.
+fn integers(graph: &Graph, value: Value) -> Option<(NodeRef<'_>, Option<Value>)> {
+    let product = |value: Value| {
+        let node = graph.node(value.node);
+        PRODUCTS.iter().any(|(name, _)| *name == node.op_type()).then_some(node)
+    };
+    let cast = graph.node(value.node);
+    let sum = (cast.op_type() == "Cast").then(|| cast.input(0)).flatten()?;
+    if let Some(found) = product(sum) {
+        return Some((found, None));
+    }
+    let sum = graph.node(sum.node);
+    let (a, b) = (sum.input(0)?, sum.input(1)?);
+    let add = sum.op_type() == "Add";
+    [(a, b), (b, a)].into_iter().filter(|_| add).find_map(|(a, b)| Some((product(a)?, Some(b))))
 }

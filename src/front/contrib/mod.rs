@@ -26,6 +26,7 @@ mod matmul_integer_to_float;
 mod matmul_n_bits;
 mod multi_head_attention;
 mod negative_log_likelihood_loss;
+mod nhwc_max_pool;
 mod q_gemm;
 mod qlinear_activation;
 mod qlinear_arithmetic;
@@ -61,7 +62,7 @@ macro_rules! contrib {
 
 contrib! {
     affine_grid attention bias_gelu causal_conv_with_state center_crop_pad embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
-    group_query_attention linear_attention matmul_integer_to_float matmul_n_bits multi_head_attention negative_log_likelihood_loss q_gemm
+    group_query_attention linear_attention matmul_integer_to_float matmul_n_bits multi_head_attention negative_log_likelihood_loss nhwc_max_pool q_gemm
     qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
     qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence
     simplified_layer_normalization skip_layer_normalization weighted_attention

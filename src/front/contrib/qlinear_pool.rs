@@ -1,6 +1,6 @@
 //! `QLinearGlobalAveragePool`, `QLinearAveragePool` and `QLinearReduceMean`: means of a quantised operand.
 
-use super::Contrib;
+use super::{Contrib, quantised::channels_first};
 use crate::ir::{Error, axis};
 
 pub(super) const CONTRIB: Contrib = Contrib {
@@ -24,26 +24,19 @@ pub(super) const CONTRIB: Contrib = Contrib {
             }
             x.mean(&axes)
         } else {
-            // Channels may lie behind the places that are averaged.
-            let rank = x.rank()?;
+            let window = call.keep(&[
+                "auto_pad",
+                "ceil_mode",
+                "count_include_pad",
+                "kernel_shape",
+                "pads",
+                "strides",
+            ]);
             let last = call.int("channels_last", 0)? != 0;
-            let forth: Vec<_> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
-            let back: Vec<_> = [0].into_iter().chain(2..rank).chain([1]).collect();
-            let x = if last { x.transpose(&forth) } else { x };
-            let y = if call.name == "QLinearGlobalAveragePool" {
-                x.unary("GlobalAveragePool")
-            } else {
-                let window = call.keep(&[
-                    "auto_pad",
-                    "ceil_mode",
-                    "count_include_pad",
-                    "kernel_shape",
-                    "pads",
-                    "strides",
-                ]);
-                call.emitter.emit("AveragePool", &[Some(x)], window)
-            };
-            if last { y.transpose(&back) } else { y }
+            channels_first(x, last, |x| match call.name {
+                "QLinearAveragePool" => call.emitter.emit("AveragePool", &[Some(x)], window),
+                _ => x.unary("GlobalAveragePool"),
+            })?
         };
         call.quantised(y, [3, 4], 0)
     },

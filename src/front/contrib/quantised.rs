@@ -79,6 +79,21 @@ pub(super) fn requantised(x: Expr<'_>) -> Expr<'_> {
     x.emitter().emit("DequantizeLinear", &operands, vec![])
 }
 
+/// What `of` makes of data, `[batch, channels, …]`; where channels lie `last` in the data, they do in the result.
+pub(super) fn channels_first<'e>(
+    x: Expr<'e>,
+    last: bool,
+    of: impl FnOnce(Expr<'e>) -> Expr<'e>,
+) -> Result<Expr<'e>, Error> {
+    if !last {
+        return Ok(of(x));
+    }
+    let rank = x.rank()?;
+    let forth: Vec<_> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+    let back: Vec<_> = [0].into_iter().chain(2..rank).chain([1]).collect();
+    Ok(of(x.transpose(&forth)).transpose(&back))
+}
+
 /// A list of one number as that number.
 pub(super) fn single(v: Expr<'_>) -> Expr<'_> {
     let list = v.ty().rank().is_some_and(|rank| rank > 0) && v.ty().count() == Some(1);

@@ -58,8 +58,12 @@ impl Unit {
             return Err(refusal.clone());
         }
         let Some(operator) = view.operator() else {
+            let before = match view.domain().starts_with("com.microsoft") {
+                true => ", which the model need not have had before ONNX Runtime optimised it,",
+                false => "",
+            };
             return Err(Error::Unsupported {
-                what: format!("the operator {}", view.operator_name()),
+                what: format!("the operator {}{before}", view.operator_name()),
             });
         };
         let output = Value { node: tail.last().copied().unwrap_or(node), slot: 0 };

@@ -15,6 +15,7 @@ pub fn trials() -> Vec<Trial> {
         inputs_that_no_operator_has,
         dropout_that_drops,
         sizes_that_no_axis_has,
+        operators_of_an_optimiser,
     ]
 }
 
@@ -96,4 +97,14 @@ fn sizes_that_no_axis_has() {
         node(graph).attribute.push(ints("strides", &[1 << 31, 1 << 31]));
     });
     assert!(error.contains("its result would have a size of"), "{error}");
+}
+
+/// What ONNX Runtime's optimisers make of a model is refused by name, with the way out.
+fn operators_of_an_optimiser() {
+    let error = refusal("relu.op17", |graph| {
+        let node = node(graph);
+        (node.op_type, node.domain) = (Some("Conv".into()), Some("com.microsoft.nchwc".into()));
+    });
+    let what = "the operator com.microsoft.nchwc.Conv, which the model need not have had before";
+    assert!(error.contains(what), "{error}");
 }

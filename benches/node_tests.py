@@ -66,7 +66,7 @@ def compiled(binary, model, directory):
     """The path of the explained model, or why there is none."""
     source, explained = f"{directory}/source.onnx", f"{directory}/explained.onnx"
     onnx.save(model, source)
-    command = [binary, "compile", source, "-o", explained, "--rule", "gradient", "--output", model.graph.output[0].name]
+    command = [binary, "compile", source, "-o", explained, "--rule", "gradient", "--output", model.graph.output[0].name, "--after-softmax"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return (explained, None) if done.returncode == 0 else (None, " ".join(done.stderr.split()))
 

@@ -113,29 +113,31 @@ impl Operator for Einsum {
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let equation = Equation::read(call.node)?;
         let x = call.x(wrt)?;
-        let own: Vec<char> = equation.operands[wrt].chars().collect();
-        if (1..own.len()).any(|i| own[..i].contains(&own[i])) {
-            return Err(Error::Unsupported { what: "Einsum over a diagonal".into() });
+        let mut own: Vec<char> = equation.operands[wrt].chars().collect();
+        let mut factors = vec![(equation.result.clone(), s)];
+        for i in (0..equation.operands.len()).filter(|&i| i != wrt) {
+            factors.push((equation.operands[i].clone(), call.x(i)?));
         }
-        let others: Vec<_> = (0..equation.operands.len()).filter(|&i| i != wrt).collect();
-        let found = |label: char| {
-            equation.result.contains(label)
-                || others.iter().any(|&i| equation.operands[i].contains(label))
-        };
+        // A label that comes again is that of a diagonal: beside it there is nothing.
+        for i in 1..own.len() {
+            let (label, rank) = (own[i], x.rank()?);
+            if own[..i].contains(&label) {
+                let axis = if own[..i].contains(&'.') { rank + i - own.len() } else { i };
+                own[i] = equation.unused(&own)?;
+                let diagonal = x.identity_along(axis, s.ty().elem)?;
+                factors.push((format!("{label}{}", own[i]), diagonal));
+            }
+        }
+        let found = |label: char| factors.iter().any(|(labels, _)| labels.contains(label));
         // What was summed over by this operand alone comes back everywhere alike.
         let kept: String = own.iter().filter(|&&label| found(label)).collect();
         let lost: Vec<_> = (0..own.len()).filter(|&i| !found(own[i])).collect();
         if own.contains(&'.') && (!equation.result.contains('.') || !lost.is_empty()) {
             return Err(Error::Unsupported { what: "Einsum that sums over its ellipsis".into() });
         }
-        let mut terms = vec![equation.result.clone()];
-        let mut operands = vec![Some(s)];
-        for &i in &others {
-            terms.push(equation.operands[i].clone());
-            operands.push(Some(call.x(i)?));
-        }
         let written = |labels: &str| labels.replace('.', "...");
-        let terms: Vec<_> = terms.iter().map(|labels| written(labels)).collect();
+        let (terms, operands): (Vec<_>, Vec<_>) =
+            factors.iter().map(|(labels, x)| (written(labels), Some(*x))).unzip();
         // An ellipsis that this operand lacks, or has with other sizes, is summed over afterwards.
         let wide = equation.result.contains('.') && !own.contains(&'.');
         let target = if wide { format!("...{}", written(&kept)) } else { written(&kept) };
@@ -149,6 +151,15 @@ impl Operator for Einsum {
 }
 
 impl Equation {
+    /// A letter that is no label yet, nor one of these.
+    fn unused(&self, labels: &[char]) -> Result<char, Error> {
+        let known = |letter: &char| {
+            labels.contains(letter) || self.operands.iter().any(|labels| labels.contains(*letter))
+        };
+        let letter = ('a'..='z').chain('A'..='Z').find(|letter| !known(letter));
+        letter.ok_or_else(|| Error::Unsupported { what: "Einsum of all letters".into() })
+    }
+
     fn read(node: NodeRef) -> Result<Self, Error> {
         let text = node.string("equation", "")?.replace(' ', "").replace("...", ".");
         let bad = || Error::Attribute { name: "equation".into(), what: format!("is '{text}'") };

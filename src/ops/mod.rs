@@ -23,6 +23,7 @@ mod atan;
 mod atanh;
 mod average_pool;
 mod batch_normalization;
+mod bitwise;
 mod cast;
 mod cast_like;
 mod celu;
@@ -41,6 +42,7 @@ mod cum_sum;
 mod deform_conv;
 mod depth_to_space;
 mod dequantize_linear;
+mod det;
 mod dft;
 mod div;
 mod dropout;
@@ -80,6 +82,7 @@ mod lrn;
 mod matmul;
 mod max;
 mod max_pool;
+mod max_roi_pool;
 mod max_unpool;
 mod mean_variance_normalization;
 mod mish;
@@ -148,6 +151,7 @@ mod tile;
 mod top_k;
 mod transpose;
 mod trilu;
+mod unique;
 mod unsqueeze;
 mod where_;
 mod window;
@@ -163,17 +167,17 @@ macro_rules! operators {
 }
 
 operators! {
-    abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization cast
+    abs acos acosh add arg_max asin asinh atan atanh average_pool batch_normalization bitwise cast
     cast_like celu clip col2im compare compress concat constant conv conv_transpose cos cosh cum_prod cum_sum deform_conv
-    depth_to_space dequantize_linear dft div dropout einsum elu erf exp expand flatten gather
+    depth_to_space dequantize_linear det dft div dropout einsum elu erf exp expand flatten gather
     gather_elements gather_nd gelu gemm global_average_pool global_max_pool grid_sample group_normalization
     hard_sigmoid hard_swish identity if_ indices instance_normalization layer_normalization
-    leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool max_unpool
+    leaky_relu log log_softmax loop_ lp_normalization lp_pool lrn matmul max max_pool max_roi_pool max_unpool
     mean_variance_normalization mish mod_ mul neg one_hot p_relu pad pow quantize_linear random range
     reciprocal
     reduce_l1 reduce_l2 reduce_log_sum reduce_log_sum_exp reduce_max reduce_mean reduce_min
     reduce_prod reduce_sum reduce_sum_square relu reshape resize reverse_sequence
     rms_normalization roi_align scan scatter_elements scatter_nd selu shape shrink sigmoid sign sin sinh slice softmax
     softplus softsign space_to_depth split sqrt squeeze stft sub sum swish tan tanh tensor_scatter thresholded_relu
-    tile top_k transpose trilu unsqueeze where_ windows
+    tile top_k transpose trilu unique unsqueeze where_ windows
 }

@@ -2,7 +2,8 @@
 //! is that of the rest, and elsewhere nothing; where several are, there is none.
 
 use super::reduce::Reduction;
-use crate::ir::{Kind, Operator, Sign};
+use crate::ir::{Expr, Kind, Operator, Sign};
+use std::convert::Infallible;
 
 pub(super) const OPERATOR: &dyn Operator = &Reduction {
     name: "ReduceProd",
@@ -11,14 +12,25 @@ pub(super) const OPERATOR: &dyn Operator = &Reduction {
     sign: Sign::AsOperands,
     eval: Some(|list| list.iter().product()),
     adjoint: |x, axes, s, _| {
-        let elem = x.ty().elem;
-        let regular = x.is_nonzero();
-        let factors = x.where_or(regular, 1.0);
-        let zero = 1.0 - regular.cast(elem);
-        let zeros = zero.sum(axes, true);
-        let others = factors.product(axes) / factors;
-        // With no zero every element counts, with one only that.
-        let counts = (1.0 - zeros).relu() + zero * zeros.equals_number(1.0).cast(elem);
-        s * others * counts
+        let Ok(others) =
+            others::<Infallible>(x, |x| Ok(x.product(axes)), |x| Ok(x.sum(axes, true)));
+        s * others
     },
 };
+
+/// The product of all factors but one, for each of them. `product` and `sum` are over the factors of a result.
+pub(super) fn others<'e, E>(
+    x: Expr<'e>,
+    product: impl Fn(Expr<'e>) -> Result<Expr<'e>, E>,
+    sum: impl Fn(Expr<'e>) -> Result<Expr<'e>, E>,
+) -> Result<Expr<'e>, E> {
+    let elem = x.ty().elem;
+    let regular = x.is_nonzero();
+    let factors = x.where_or(regular, 1.0);
+    let zero = 1.0 - regular.cast(elem);
+    let zeros = sum(zero)?;
+    let others = product(factors)? / factors;
+    // With no zero every element counts, with one only that.
+    let counts = (1.0 - zeros).relu() + zero * zeros.equals_number(1.0).cast(elem);
+    Ok(others * counts)
+}

@@ -51,11 +51,14 @@ impl Operator for Resize {
             }
         }
         let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
-        let stretches = node.one_of("keep_aspect_ratio_policy", &POLICIES)? == "stretch";
+        let kept = kept_ratio(node)?;
         for (i, &axis) in axes.iter().enumerate() {
             let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
             *dim = match (scales.as_ref().and_then(|s| s.get(i)), sizes.and_then(|s| s.get(i))) {
-                (_, Some(&size)) if stretches => size,
+                (_, Some(&size)) if kept.is_none() => size,
+                (_, Some(_)) => kept.flatten().map_or(Dim::Unknown, |ratio| {
+                    dim.map(false, |n| (n as f32 * ratio).round() as i64)
+                }),
                 (Some(&scale), None) => {
                     dim.map((scale - 1.0).abs() < f64::EPSILON, |n| (n as f64 * scale) as i64)
                 }
@@ -66,8 +69,17 @@ impl Operator for Resize {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        if node.one_of("keep_aspect_ratio_policy", &POLICIES)? != "stretch" {
-            return Err(Error::Unsupported { what: "Resize that keeps the aspect ratio".into() });
+        if let Some(ratio) = kept_ratio(node)? {
+            // What only scales say is rounded down.
+            let mut sizes = axes(node)?.into_iter().map(|axis| node.ty(0).ok()?.dim(axis)?.known());
+            let is_whole = |n: Option<i64>| {
+                n.zip(ratio).is_some_and(|(n, ratio)| (n as f32 * ratio).fract() < 0.5)
+            };
+            if !sizes.all(is_whole) {
+                let what =
+                    "Resize that keeps the aspect ratio by sizes that are open or rounded up";
+                return Err(Error::Unsupported { what: what.into() });
+            }
         }
         Ok(match node.string("mode", "nearest")? {
             "nearest" => Kind::Resampling,
@@ -300,7 +312,29 @@ fn sizes_operand(node: NodeRef) -> Option<usize> {
     Some(3).filter(|&i| node.opset() >= 11 && node.input(i).is_some())
 }
 
+/// How many times as long all axes become, as float32, where sizes are bounds that keep the aspect ratio; that is not
+/// known where one of the sizes is open.
+fn kept_ratio(node: NodeRef) -> Result<Option<Option<f32>>, Error> {
+    let sizes = sizes_operand(node);
+    let pick = match node.one_of("keep_aspect_ratio_policy", &POLICIES)? {
+        "not_larger" if sizes.is_some() => f32::min,
+        "not_smaller" if sizes.is_some() => f32::max,
+        _ => return Ok(None),
+    };
+    let axes = axes(node)?;
+    let ratios = || {
+        let sizes = node.constant_ints(sizes?)?;
+        let known = |&axis: &usize| node.ty(0).ok()?.dim(axis)?.known();
+        let ratio = |(axis, size)| Some(size as f32 / known(axis)? as f32);
+        axes.iter().zip(sizes).map(ratio).collect::<Option<Vec<_>>>()?.into_iter().reduce(pick)
+    };
+    Ok(Some(ratios()))
+}
+
 /// The scales, if they are constants.
 fn scales(node: NodeRef) -> Option<Vec<f64>> {
+    if let Ok(Some(ratio)) = kept_ratio(node) {
+        return Some(vec![ratio?.into(); axes(node).ok()?.len()]);
+    }
     Some(node.constant_floats(scales_operand(node)?)?.to_vec())
 }

@@ -1,6 +1,7 @@
-//! `ScatterElements`, `Scatter` until opset 11: elements of lists along an axis are replaced, or added
-//! to.
+//! `ScatterElements`, `Scatter` until opset 11: elements of lists along an axis are replaced, added to, or
+//! multiplied.
 
+use super::reduce_prod::others;
 use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterElements;
@@ -38,7 +39,7 @@ impl Operator for ScatterElements {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        Reduction::of(node).map(Reduction::kind)
+        Reduction::kind(node)
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
@@ -57,8 +58,20 @@ impl Operator for ScatterElements {
                 let add = |v: Expr<'e>, to: Expr<'e>| v.scatter_add(indices, along, to);
                 extremum_adjoint(call, wrt, s, gather, add)
             }
-            _ => gather(s),
+            (_, Reduction::Multiply) => {
+                let add = |v: Expr<'e>, to: Expr<'e>| v.scatter_add(indices, along, to);
+                product_adjoint(call, wrt, s, gather, add)
+            }
+            (_, Reduction::None | Reduction::Add) => gather(s),
         }
+    }
+
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        if Reduction::of(call.node)? != Reduction::Multiply {
+            return call.magnified().forward();
+        }
+        let (indices, along) = (call.raw(1)?, call.node.axis("axis", 0, call.node.rank(0)?)?);
+        product_magnitudes(call, |v, to| v.scatter_add(indices, along, to))
     }
 }
 
@@ -69,29 +82,29 @@ pub(super) enum Reduction {
     None,
     /// Their sum.
     Add,
+    /// Their product.
+    Multiply,
     /// The largest of them, or the smallest.
     Extremum,
 }
 
 impl Reduction {
     pub(super) fn of(node: NodeRef) -> Result<Self, Error> {
-        match node.one_of("reduction", &["none", "add", "mul", "max", "min"])? {
-            "none" => Ok(Self::None),
-            "add" => Ok(Self::Add),
-            "max" | "min" => Ok(Self::Extremum),
-            other => {
-                let what = format!("{} with the reduction {other}", node.op_type());
-                Err(Error::Unsupported { what })
-            }
-        }
+        Ok(match node.one_of("reduction", &["none", "add", "mul", "max", "min"])? {
+            "none" => Self::None,
+            "add" => Self::Add,
+            "mul" => Self::Multiply,
+            _ => Self::Extremum,
+        })
     }
 
-    pub(super) fn kind(self) -> Kind {
-        match self {
+    pub(super) fn kind(node: NodeRef) -> Result<Kind, Error> {
+        Ok(match Self::of(node)? {
             Self::None => Kind::Movement,
             Self::Add => Kind::Sum,
+            Self::Multiply => Kind::Leaf,
             Self::Extremum => Kind::Max,
-        }
+        })
     }
 }
 
@@ -108,4 +121,35 @@ pub(super) fn extremum_adjoint<'e>(
     let put = call.x(2)?.equals(gather(y)?).cast(elem);
     let each = s / add(put, kept)?;
     Ok(if wrt == 0 { each * kept } else { gather(each)? * put })
+}
+
+/// Each factor gets what it is given times the others, whichever of them are 0.
+pub(super) fn product_adjoint<'e>(
+    call: &Call<'_, 'e>,
+    wrt: usize,
+    s: Expr<'e>,
+    gather: impl Fn(Expr<'e>) -> Result<Expr<'e>, Error>,
+    add: impl Fn(Expr<'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
+) -> Result<Expr<'e>, Error> {
+    let (x, updates, emitter) = (call.x(0)?, call.x(2)?, call.emitter());
+    let one = emitter.scalar(x.ty().elem, 1.0).expand_like(x);
+    let multiplied = |factors| call.clone().with(0, Some(one)).with(2, Some(factors)).forward();
+    if wrt == 0 {
+        return Ok(s * multiplied(updates)?);
+    }
+    let zeros = emitter.zeros_like(x.ty().elem, x);
+    let product = |factors| gather(multiplied(factors)?);
+    let sum = |v| gather(add(v, zeros)?);
+    Ok(gather(s * x)? * others(updates, product, sum)?)
+}
+
+/// A product has each of its factors for a contribution, which all are the product itself.
+pub(super) fn product_magnitudes<'e>(
+    call: &Call<'_, 'e>,
+    add: impl Fn(Expr<'e>, Expr<'e>) -> Result<Expr<'e>, Error>,
+) -> Result<Expr<'e>, Error> {
+    let (x, updates, emitter) = (call.x(0)?, call.x(2)?, call.emitter());
+    let [own, put] = [0, 2].map(|i| f64::from(u8::from(call.node.is_active(i))));
+    let of = |number: f64, like| emitter.scalar(x.ty().elem, number).expand_like(like);
+    Ok(call.y().abs() * add(of(put, updates), of(own, x))?)
 }

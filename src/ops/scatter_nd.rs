@@ -1,6 +1,6 @@
-//! `ScatterND`: parts by lists of indices are replaced, or added to.
+//! `ScatterND`: parts by lists of indices are replaced, added to, or multiplied.
 
-use super::scatter_elements::{Reduction, extremum_adjoint};
+use super::scatter_elements::{Reduction, extremum_adjoint, product_adjoint, product_magnitudes};
 use crate::ir::{Call, Error, Expr, Kind, NodeRef, Operator, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &ScatterNd;
@@ -37,7 +37,7 @@ impl Operator for ScatterNd {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        Reduction::of(node).map(Reduction::kind)
+        Reduction::kind(node)
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {
@@ -57,7 +57,20 @@ impl Operator for ScatterNd {
                 let add = |v: Expr<'e>, to: Expr<'e>| Ok(to + v.scatter_nd_add(indices, to)?);
                 extremum_adjoint(call, wrt, s, gather, add)
             }
-            _ => Ok(s.gather_nd(indices)),
+            (_, Reduction::Multiply) => {
+                let gather = |v: Expr<'e>| Ok(v.gather_nd(indices));
+                let add = |v: Expr<'e>, to: Expr<'e>| Ok(to + v.scatter_nd_add(indices, to)?);
+                product_adjoint(call, wrt, s, gather, add)
+            }
+            (_, Reduction::None | Reduction::Add) => Ok(s.gather_nd(indices)),
         }
+    }
+
+    fn magnitudes<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        if Reduction::of(call.node)? != Reduction::Multiply {
+            return call.magnified().forward();
+        }
+        let indices = call.raw(1)?;
+        product_magnitudes(call, |v, to| Ok(to + v.scatter_nd_add(indices, to)?))
     }
 }

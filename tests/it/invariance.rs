@@ -41,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
             canonize_none_takes_every_node_by_itself,
             the_onnx_package_carries_no_other_models,
             products_with_one_hot_rows_are_embeddings,
+            quantised_tables_are_embeddings,
             gradient_x_input_of_an_index_is_that_of_its_embedding,
             groups_of_one_channel_have_the_parameters_of_channels,
         ],
@@ -73,6 +74,22 @@ fn agree(paths: &[PathBuf], options: &Options) {
 
 /// Each index gets the relevance of what it fetched, however it fetched it.
 fn products_with_one_hot_rows_are_embeddings() {
+    fetch_alike("gather", &["one_hot", "one_hot_of_integers", "equal", "equal_to_a_list"]);
+    for name in ["other_classes", "other_values"] {
+        let model = Model::open(fixture(&format!("embeddings/{name}.onnx"))).unwrap();
+        let error = explain(&model, &Options::default()).unwrap_err().to_string();
+        assert!(error.contains("reaches an input"), "{error}");
+    }
+}
+
+/// A table that is kept in few bits has the maps of the numbers that it stands for.
+fn quantised_tables_are_embeddings() {
+    fetch_alike("blocks_written", &["blocks", "blocks_in_bytes"]);
+    fetch_alike("bytes_written", &["bytes"]);
+}
+
+/// Models of `fixtures/embeddings` have the maps of the first.
+fn fetch_alike(first: &str, others: &[&str]) {
     let ids = ndarray::arr2(&[[3i64, 0, 8], [1, 1, 5]]).into_dyn();
     let map = |name: &str, level| {
         let path = fixture(&format!("embeddings/{name}.onnx"));
@@ -81,17 +98,12 @@ fn products_with_one_hot_rows_are_embeddings() {
         run(&explained, false, &[("ids".into(), Array::Int64(ids.clone()))], "ids_relevance")
     };
     for level in LEVELS {
-        let expected = map("gather", level);
+        let expected = map(first, level);
         assert!(expected.iter().all(|v| v.abs() > 1e-3), "{expected}");
-        for name in ["one_hot", "one_hot_of_integers", "equal", "equal_to_a_list"] {
+        for name in others {
             let apart = distance(&map(name, level), &expected);
             assert!(apart < 1e-5, "{name} {level}: {apart:.1e} apart");
         }
-    }
-    for name in ["other_classes", "other_values"] {
-        let model = Model::open(fixture(&format!("embeddings/{name}.onnx"))).unwrap();
-        let error = explain(&model, &Options::default()).unwrap_err().to_string();
-        assert!(error.contains("reaches an input"), "{error}");
     }
 }
 

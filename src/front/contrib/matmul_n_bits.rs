@@ -47,7 +47,7 @@ pub(super) const CONTRIB: Contrib = Contrib {
 };
 
 /// The elements of bytes that hold `8 / bits` each, along a new last axis.
-fn unpacked(bytes: Expr<'_>, bits: i64) -> Result<Expr<'_>, Error> {
+pub(super) fn unpacked(bytes: Expr<'_>, bits: i64) -> Result<Expr<'_>, Error> {
     let (rest, rank) = (bytes.cast(DataType::Float), bytes.rank()?);
     let base = f64::from(1u32 << bits);
     let mut parts = Vec::new();

@@ -19,6 +19,7 @@ mod fast_gelu;
 mod fused_conv;
 mod fused_gemm;
 mod fused_matmul;
+mod gather_block_quantized;
 mod gelu;
 mod group_query_attention;
 mod linear_attention;
@@ -61,7 +62,7 @@ macro_rules! contrib {
 }
 
 contrib! {
-    affine_grid attention bias_gelu causal_conv_with_state center_crop_pad embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gelu
+    affine_grid attention bias_gelu causal_conv_with_state center_crop_pad embed_layer_normalization fast_gelu fused_conv fused_gemm fused_matmul gather_block_quantized gelu
     group_query_attention linear_attention matmul_integer_to_float matmul_n_bits multi_head_attention negative_log_likelihood_loss nhwc_max_pool q_gemm
     qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
     qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence

@@ -12,10 +12,11 @@ pub(super) const CONTRIB: Contrib = Contrib {
     body: |call| {
         let (q, emitter) = (call.x(0)?, call.emitter);
         let by = q.asked(|graph, q| quantiser(graph, q).map(parameters));
-        let (scale, zero) = by.ok_or_else(|| Error::Unsupported {
-            what: "NhwcMaxPool of what no QuantizeLinear gives".into(),
-        })?;
-        let by = [scale, zero].map(|v| v.map(|v| emitter.expr(v)));
+        let Some((Some(scale), zero)) = by else {
+            let what = "NhwcMaxPool of what no QuantizeLinear gives";
+            return Err(Error::Unsupported { what: what.into() });
+        };
+        let by = [Some(scale), zero].map(|v| v.map(|v| emitter.expr(v)));
         let window =
             call.keep(&["auto_pad", "ceil_mode", "dilations", "kernel_shape", "pads", "strides"]);
         let x = emitter.emit("DequantizeLinear", &[Some(q), by[0], by[1]], vec![]);

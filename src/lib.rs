@@ -95,6 +95,8 @@ mod parse;
 mod passes;
 mod plan;
 pub mod rules;
+#[cfg(feature = "cli")]
+mod show;
 mod sweep;
 #[cfg(feature = "verify")]
 pub mod verify;

@@ -31,7 +31,7 @@ function fullColour(values, percent) {
   return value > 0 ? value : sorted.at(-1) ?? 0;
 }
 
-// Colours of relevance, which vanish at 0 and stay what they are beyond `scale`. As `colour` in src/cli/heat.rs.
+// Colours of relevance, which vanish at 0 and stay what they are beyond `scale`. As `colour` in src/show/heat.rs.
 class Palette {
   constructor(scale, [positive, negative]) {
     Object.assign(this, { scale, positive, negative });

@@ -20,10 +20,11 @@ use ndarray::{Array2, ArrayD, Axis, Ix3, IxDyn};
 use serde_json::json;
 
 use super::{
-    Failure, Report, heat,
+    Failure, Report,
     images::{self, Preparation},
     verify::Runtime,
 };
+use crate::show::heat;
 
 /// Runs an explained model on an image and writes the heat map over it
 #[derive(clap::Args)]

@@ -5,7 +5,6 @@ mod compile;
 mod data;
 mod evaluate;
 mod explain;
-mod heat;
 mod images;
 mod inspect;
 mod page;

@@ -1,0 +1,3 @@
+//! Maps to look at.
+
+pub mod heat;

@@ -14,7 +14,7 @@ use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::{
     Failure,
-    images::{self, Preparation},
+    feed::image::{self as images, Preparation},
 };
 
 /// More than fits most machines, and less than a header can claim.

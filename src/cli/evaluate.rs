@@ -14,7 +14,7 @@ use abslrp::{
 };
 use plotters::prelude::*;
 
-use super::{Failure, Report, data, images::Preparation, progress_in, verify::Runtime};
+use super::{Failure, Report, data, feed::image::Preparation, progress_in, verify::Runtime};
 
 /// Measures which rule is faithful for a model on data of yours
 ///

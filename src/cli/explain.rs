@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::{
     Failure, Report,
-    images::{self, Preparation},
+    feed::image::{self as images, Preparation},
     verify::Runtime,
 };
 use crate::show::heat;

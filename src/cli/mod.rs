@@ -5,7 +5,7 @@ mod compile;
 mod data;
 mod evaluate;
 mod explain;
-mod images;
+mod feed;
 mod inspect;
 mod page;
 mod print;

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Report,
-    images::{Pixels, Preparation},
+    feed::image::{Pixels, Preparation},
     progress,
 };
 

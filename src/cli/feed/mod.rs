@@ -1,0 +1,3 @@
+//! What models are fed: data of each kind, as their inputs take it.
+
+pub mod image;

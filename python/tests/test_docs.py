@@ -65,6 +65,8 @@ def folders(tmp_path_factory):
         shutil.copy(FIXTURES / "digits/3.png", place / "image.png")
         shutil.copy(FIXTURES / "embeddings/gather.onnx", place / "text.onnx")
         np.save(place / "ids.npy", np.array([[1, 0, 2, 1]]))
+        for name, fixture in {"sentiment.onnx": "sentiment.onnx", "tagger.onnx": "tagger.onnx", "tokenizer.json": "bert.json"}.items():
+            shutil.copy(FIXTURES / "texts" / fixture, place / name)
         shutil.copy(FIXTURES / "audio.dynamo20.onnx", place / "sound.onnx")
         np.save(place / "sound.npy", np.load(FIXTURES / "audio.npz")["in"][:1])
         shutil.copy(FIXTURES / "cancer.dynamo20.onnx", place / "table.onnx")

@@ -7,7 +7,9 @@ mod evaluate;
 mod explain;
 mod feed;
 mod inspect;
+mod labels;
 mod page;
+mod prediction;
 mod print;
 mod rules;
 mod verify;
@@ -87,6 +89,14 @@ pub enum Failure {
         /// What is wrong.
         source: Box<abslrp::evaluate::Error>,
     },
+    /// Data that a model does not take, or does not answer as they have to be.
+    #[error("{}: {source}", path.display())]
+    Feed {
+        /// The data, or the model.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<feed::Error>,
+    },
     /// The picture to explain, the data or the plot.
     #[error("{}: {what}", path.display())]
     Image {
@@ -106,6 +116,10 @@ impl Failure {
             Self::Evaluate { source, .. } => match &**source {
                 abslrp::evaluate::Error::Run(error) => error.hint(),
                 abslrp::evaluate::Error::Lrp(error) => error.hint(),
+                _ => None,
+            },
+            Self::Feed { source, .. } => match &**source {
+                feed::Error::Verify(error) => error.hint(),
                 _ => None,
             },
             Self::Onnx(_) | Self::Image { .. } => None,

@@ -50,7 +50,7 @@ pub struct Run {
 }
 
 /// Where ONNX Runtime is.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Runtime {
     /// The ONNX Runtime library [default: `ORT_DYLIB_PATH`, beside abslrp, Python's `onnxruntime`]
     #[arg(long, value_name = "FILE")]

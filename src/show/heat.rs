@@ -3,21 +3,10 @@
 use image::{DynamicImage, Rgb, RgbImage, imageops::FilterType};
 use ndarray::{Array2, Axis};
 
+use super::Scale;
+
 /// What lies between two maps, and between the maps and the bar of colours.
 const GAP: u32 = 8;
-
-/// The value that this percentage of the |R| of a map is at most: of the nearest rank, so 100 is the largest.
-pub fn percentile(map: &Array2<f64>, percent: f64) -> f64 {
-    let mut values: Vec<_> = map.iter().map(|v| v.abs()).collect();
-    values.sort_by(f64::total_cmp);
-    let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
-    let largest = values.last().copied().unwrap_or(0.0);
-    match values.get(rank.saturating_sub(1)) {
-        // A map that is nonzero in few places is drawn by its largest.
-        Some(&value) if value > 0.0 => value,
-        _ => largest,
-    }
-}
 
 /// The mean of a map over each square of `size` × `size` pixels, in all of its pixels.
 pub fn pool(map: &mut Array2<f64>, size: usize) {
@@ -70,9 +59,9 @@ pub fn smooth(map: &mut Array2<f64>, deviation: f64) {
     }
 }
 
-/// Maps side by side over one picture, each with the |R| that has full colour, and a bar of the colours from −1
-/// (below) to 1 (above) of that.
-pub fn picture(picture: &DynamicImage, panels: &[(f64, Array2<f64>)]) -> RgbImage {
+/// Maps side by side over one picture, each with its scale, and a bar of the colours from −1 (below) to 1 (above) of
+/// that.
+pub fn picture(picture: &DynamicImage, panels: &[(Scale, Array2<f64>)]) -> RgbImage {
     // A small picture is enlarged until its pixels can be seen.
     let factor = (256 / picture.width().max(picture.height()).max(1)).max(1);
     let (width, height) = (picture.width() * factor, picture.height() * factor);
@@ -86,25 +75,17 @@ pub fn picture(picture: &DynamicImage, panels: &[(f64, Array2<f64>)]) -> RgbImag
             let row = (y as usize * rows / height as usize).min(rows.saturating_sub(1));
             let column = (x as usize * columns / width as usize).min(columns.saturating_sub(1));
             let value = map.get([row, column]).copied().unwrap_or(0.0);
-            let strength = if *scale > 0.0 { value / scale } else { 0.0 };
-            let light = 160.0 + 95.0 * f64::from(pixel[0]) / 255.0;
-            whole.put_pixel(left + x, y, colour(strength, light));
+            let light = 160 + (95.0 * f64::from(pixel[0]) / 255.0) as u8;
+            whole.put_pixel(left + x, y, Rgb(scale.over([light; 3], value)));
         }
     }
     for y in 0..height {
         let strength = 1.0 - 2.0 * f64::from(y) / f64::from(height.max(2) - 1);
         for x in 0..bar {
-            whole.put_pixel(count * (width + GAP) + x, y, colour(strength, 255.0));
+            whole.put_pixel(count * (width + GAP) + x, y, Rgb(Scale(1.0).over([255; 3], strength)));
         }
     }
     whole
-}
-
-/// The colour of relevance over grey, which vanishes at zero; beyond 1 it stays what it is there.
-fn colour(strength: f64, light: f64) -> Rgb<u8> {
-    let full = if strength > 0.0 { [178.0, 24.0, 43.0] } else { [33.0, 102.0, 172.0] };
-    let share = strength.abs().min(1.0).sqrt();
-    Rgb(full.map(|full| (light + (full - light) * share) as u8))
 }
 
 #[cfg(test)]
@@ -112,18 +93,6 @@ mod tests {
     use ndarray::array;
 
     use super::*;
-
-    #[test]
-    fn a_percentile_is_not_moved_by_one_pixel() {
-        let mut map = Array2::from_elem((20, 20), -1.0);
-        map[[3, 4]] = 50.0;
-        assert!((percentile(&map, 99.5) - 1.0).abs() < 1e-12);
-        assert!((percentile(&map, 100.0) - 50.0).abs() < 1e-12);
-        // All that there is stays visible.
-        let mut sparse = Array2::zeros((20, 20));
-        sparse[[0, 0]] = -3.0;
-        assert!((percentile(&sparse, 99.5) - 3.0).abs() < 1e-12);
-    }
 
     #[test]
     fn pooling_and_smoothing_keep_the_mean() {
@@ -145,7 +114,7 @@ mod tests {
     fn maps_lie_side_by_side_with_a_bar_of_colours() {
         let grey = DynamicImage::new_luma8(4, 4);
         let map = array![[1.0, -1.0], [0.0, 5.0]];
-        let drawn = picture(&grey, &[(1.0, map.clone()), (5.0, map)]);
+        let drawn = picture(&grey, &[(Scale(1.0), map.clone()), (Scale(5.0), map)]);
         assert_eq!(drawn.dimensions(), (2 * (256 + 8) + 16, 256));
         assert_eq!(drawn[(0, 0)], Rgb([178, 24, 43]));
         assert_eq!(drawn[(255, 0)], Rgb([33, 102, 172]));

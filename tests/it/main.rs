@@ -19,6 +19,7 @@ mod common;
 mod claims;
 mod cli;
 mod damage;
+mod explain;
 mod fixtures;
 mod forms;
 mod invariance;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         wire::trials,
         claims::trials,
         cli::trials,
+        explain::trials,
         verification::trials,
         damage::trials,
         fixtures::trials,

@@ -5,10 +5,12 @@ use std::{io::Cursor, path::Path};
 use abslrp::{
     evaluate::image_axes,
     onnx::{DataType, Model, file},
-    verify::session::Input,
+    verify::session::{Array, Input},
 };
 use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array2, ArrayD, Axis, Ix2, IxDyn};
+
+use super::{Error, Feeds};
 
 /// How pixels become numbers.
 #[derive(Debug, Clone, clap::Args)]
@@ -72,6 +74,71 @@ impl Preparation {
             mean: listed(&self.mean, "mean", 0.0),
             std: listed(&self.std, "std", 1.0),
         }
+    }
+
+    /// Feeds a picture, or an `.npy` file of one as the model takes it. Gives the input that it goes to.
+    pub fn feed(&self, feeds: &mut Feeds<'_>, path: &Path) -> Result<(Image, String), Error> {
+        let input = feeds.only("an image ([N, C, H, W] or [N, H, W, C])", |input| {
+            self.axes(&input.shape).is_some()
+        })?;
+        // The input was chosen for its axes.
+        let axes = self.axes(&input.shape).unwrap_or([1, 2, 3]);
+        let image = if path.extension().is_some_and(|e| e == "npy") {
+            let numbers = Array::read(path)?;
+            let lacking = numbers.ndim() == 3;
+            let numbers = if lacking { numbers.insert_axis(Axis(0)) } else { numbers };
+            if numbers.ndim() != 4 || numbers.shape()[0] != 1 {
+                let what = format!("shape {:?} is not that of one image", numbers.shape());
+                return Err(Error::Other(what));
+            }
+            Image { numbers, axes, picture: None }
+        } else {
+            let picture = picture(path).map_err(Error::Other)?;
+            let numbers = self.pixels(feeds.model, &input, axes).numbers(&picture);
+            Image { numbers, axes, picture: Some(picture) }
+        };
+        feeds.feed_numbers(&input, &image.numbers)?;
+        Ok((image, input.name))
+    }
+}
+
+/// A picture that is fed.
+pub struct Image {
+    numbers: ArrayD<f64>,
+    /// Those of channels, height and width.
+    axes: [usize; 3],
+    picture: Option<DynamicImage>,
+}
+
+impl Image {
+    /// The picture; where there were numbers alone, their mean over channels in grey, stretched to the full range.
+    pub fn picture(&self) -> DynamicImage {
+        if let Some(picture) = &self.picture {
+            return picture.clone();
+        }
+        let [c, h, w] = self.axes;
+        let mean = self.numbers.mean_axis(Axis(c)).unwrap_or_else(|| self.numbers.clone());
+        let (low, high) = mean.iter().fold((f64::MAX, f64::MIN), |(l, h), &v| (l.min(v), h.max(v)));
+        let span = (high - low).max(f64::MIN_POSITIVE);
+        let bytes: Vec<_> = mean.iter().map(|v| ((v - low) / span * 255.0) as u8).collect();
+        let (height, width) = (self.numbers.shape()[h] as u32, self.numbers.shape()[w] as u32);
+        image::GrayImage::from_raw(width, height, bytes).unwrap_or_default().into()
+    }
+
+    /// Relevance as rows and columns: of each pixel, the sum over channels.
+    pub fn map(&self, relevance: &ArrayD<f64>) -> Result<Array2<f64>, Error> {
+        let [channels, ..] = self.axes;
+        // The model may have added channels up already.
+        let pixels = match relevance.ndim() {
+            3 if relevance.shape()[0] == 1 => Some(relevance.index_axis(Axis(0), 0).to_owned()),
+            4 if relevance.shape()[0] == 1 => {
+                Some(relevance.sum_axis(Axis(channels)).index_axis(Axis(0), 0).to_owned())
+            }
+            _ => None,
+        };
+        let map = pixels.and_then(|pixels| pixels.into_dimensionality::<Ix2>().ok());
+        let what = || format!("relevance of shape {:?} is no image", relevance.shape());
+        map.ok_or_else(|| Error::Other(what()))
     }
 }
 

@@ -1,3 +1,208 @@
-//! What models are fed: data of each kind, as their inputs take it.
+//! What models are fed: data of each kind, as their inputs take it, and what is remembered of it to be shown.
 
 pub mod image;
+pub mod text;
+#[cfg(feature = "text")]
+mod tokenizer;
+#[cfg(not(feature = "text"))]
+#[path = "no_tokenizer.rs"]
+mod tokenizer;
+
+#[cfg(feature = "text")]
+use std::path::PathBuf;
+
+use abslrp::{
+    Options,
+    onnx::{Model, shown::Shown},
+    verify::{
+        self,
+        session::{Array, Input, NamedInput, Runner},
+    },
+};
+use ndarray::{ArrayD, IxDyn};
+
+/// What an explained model may be asked by inputs that its source has not.
+const ASKED: [&str; 2] = ["target", "explain"];
+
+/// Why data are not what a model takes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of a kind that cannot be told.
+    #[error("{0}")]
+    Other(String),
+    /// Running, or reading `.npy`.
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+    /// Inputs that are still empty.
+    #[error(
+        "nothing is given for the input {}; give it with --input NAME=FILE.npy, or compile the model with --set",
+        of(inputs)
+    )]
+    NotFed { inputs: Vec<Input> },
+    /// No input for such data.
+    #[error("the model has no input for {what}; it has {}", of(inputs))]
+    NoInput { what: &'static str, inputs: Vec<Input> },
+    /// Several inputs for such data.
+    #[error(
+        "{what} could go into each of {}; give all but one with --input NAME=FILE.npy",
+        of(inputs)
+    )]
+    ManyInputs { what: &'static str, inputs: Vec<Input> },
+    /// Another shape.
+    #[error("the input {} takes {}, and {what} came with {came:?}", Shown(&input.name), sizes(&input.shape))]
+    Shape { input: Input, what: &'static str, came: Vec<usize> },
+    /// More than one sample, or none.
+    #[error("{what} came with {came:?}, and one text is explained at a time: [1, …]")]
+    NotOne { what: &'static str, came: Vec<usize> },
+    /// A tokenizer that is none.
+    #[cfg(feature = "text")]
+    #[error("{}: no tokenizer.json that can be read: {why}", path.display())]
+    Tokenizer { path: PathBuf, why: String },
+    /// A text that a tokenizer refuses.
+    #[cfg(feature = "text")]
+    #[error("{}: does not take this text: {why}", path.display())]
+    Encode { path: PathBuf, why: String },
+    /// A text of nothing.
+    #[error("the text has no tokens")]
+    NoTokens,
+    /// More tokens than fit.
+    #[error(
+        "the text has {came} tokens, and the input {} takes {expected}; shorten it, or export the model with an open length",
+        Shown(input)
+    )]
+    TooLong { input: String, expected: usize, came: usize },
+    /// A token of another tokenizer.
+    #[error(
+        "the token {} has the id {id}, and the model knows those below {size}: this is the tokenizer of another model",
+        Shown(token)
+    )]
+    Vocabulary { token: String, id: i64, size: i64 },
+    /// A token that is not there.
+    #[error("there is no token {token}; the text has {}", Shown(tokens))]
+    NoToken { token: i64, tokens: String },
+    /// A model without scores of tokens.
+    #[error(
+        "the model scores the whole text, and no tokens: there is none to choose with --target-token"
+    )]
+    WholeText,
+    /// A model that cannot be asked for a token.
+    #[error(
+        "{why}, so that no token can be chosen when it runs; for one that is chosen then, compile it with --target input \
+         --class-axis 1 (and --select ':,:,CLASS' for one class), or for token {token} alone with --select ':,{token}'"
+    )]
+    FixedTarget { why: String, token: i64 },
+    /// A model that gives no relevance of what is shown.
+    #[error("there is no output {}: explain it first with `abslrp compile`", Shown(output))]
+    NoMap { output: String },
+    /// A class that has no number.
+    #[error("there is no class {}: it is none of {known} names, and no number", Shown(class))]
+    NoClass { class: String, known: usize },
+    /// A model that cannot be asked for classes, or for as many.
+    #[error(
+        "the model was compiled with --target {target} and is asked for {count} classes, and {came} came; one that is \
+         asked for a class is compiled with --target input"
+    )]
+    NotAsked { target: String, count: usize, came: usize },
+    /// Names of other classes.
+    #[error("--labels has {names} names, and the output {} has {scores} scores", Shown(output))]
+    Labels { names: usize, output: String, scores: usize },
+    /// An option of another kind of data.
+    #[error("{option} is for images")]
+    ImagesOnly { option: &'static str },
+    /// A tokenizer for no text.
+    #[error("--tokenizer is for texts, in a .txt file, with --text, or as .npy of token ids")]
+    NotText,
+    /// A build without tokenizers.
+    #[error("this abslrp was built without the feature `text`; give token ids as .npy")]
+    #[cfg(not(feature = "text"))]
+    NoText,
+}
+
+/// Inputs in words.
+fn of(inputs: &[Input]) -> String {
+    let input = |input: &Input| {
+        let elem = input.elem.short_name();
+        format!("{} ({elem}, {})", Shown(&input.name), sizes(&input.shape))
+    };
+    inputs.iter().map(input).collect::<Vec<_>>().join(", ")
+}
+
+/// A shape with open sizes.
+pub fn sizes(shape: &[Option<usize>]) -> String {
+    let sizes: Vec<_> = shape.iter().map(|n| n.map_or("?".into(), |n| n.to_string())).collect();
+    format!("[{}]", sizes.join(", "))
+}
+
+/// The inputs of an explained model's source on the way to being fed.
+pub struct Feeds<'m> {
+    /// The explained model.
+    pub model: &'m Model,
+    /// Those that nothing is known for yet.
+    pub open: Vec<Input>,
+    arrays: Vec<(String, Array)>,
+}
+
+impl<'m> Feeds<'m> {
+    /// The inputs, with what was given for some and what others were set to when the model was compiled.
+    pub fn new(
+        model: &'m Model,
+        runner: &Runner,
+        options: &Options,
+        given: &[NamedInput],
+    ) -> Result<Self, Error> {
+        let inputs = runner.inputs();
+        let own = || inputs.iter().filter(|input| !ASKED.contains(&input.name.as_str()));
+        let mut feeds = Self { model, open: own().cloned().collect(), arrays: Vec::new() };
+        for NamedInput { name, path } in given {
+            let Some(input) = own().find(|input| input.name == *name) else {
+                let known: Vec<_> = own().map(|input| input.name.clone()).collect();
+                let known = known.join(", ");
+                return Err(verify::Error::NoInput { name: name.clone(), known }.into());
+            };
+            feeds.feed(&input.name, Array::read_as(path, input.elem)?);
+        }
+        for setting in &options.set {
+            let open = feeds.open.iter().find(|input| input.name == setting.name).cloned();
+            if let Some(input) = open
+                && let Some(array) = input.set_to(setting)?
+            {
+                feeds.feed(&input.name, array);
+            }
+        }
+        Ok(feeds)
+    }
+
+    /// Feeds an input.
+    pub fn feed(&mut self, name: &str, array: Array) {
+        self.open.retain(|input| input.name != name);
+        self.arrays.push((name.into(), array));
+    }
+
+    /// Feeds an input numbers, in its type.
+    pub fn feed_numbers(&mut self, input: &Input, numbers: &ArrayD<f64>) -> Result<(), Error> {
+        self.feed(&input.name, Array::of_numbers(numbers, input.elem)?);
+        Ok(())
+    }
+
+    /// The one input that is fit for something, which is `what` in messages.
+    pub fn only(&self, what: &'static str, fit: impl Fn(&Input) -> bool) -> Result<Input, Error> {
+        let fitting: Vec<_> = self.open.iter().filter(|input| fit(input)).cloned().collect();
+        match fitting.as_slice() {
+            [input] => Ok(input.clone()),
+            [] => Err(Error::NoInput { what, inputs: self.open.clone() }),
+            _ => Err(Error::ManyInputs { what, inputs: fitting }),
+        }
+    }
+
+    /// All that is fed, when nothing is left open, with what an explained model is asked.
+    pub fn all(&self, target: &ArrayD<i64>) -> Result<Vec<(String, Array)>, Error> {
+        if !self.open.is_empty() {
+            return Err(Error::NotFed { inputs: self.open.clone() });
+        }
+        let asked = [
+            ("target".into(), Array::Int64(target.clone())),
+            ("explain".into(), Array::Bool(ArrayD::from_elem(IxDyn(&[]), true))),
+        ];
+        Ok(self.arrays.iter().cloned().chain(asked).collect())
+    }
+}

@@ -86,5 +86,5 @@ fn minor<'e>(rows: &[Vec<Expr<'e>>], row: usize, column: usize, one: Expr<'e>) -
 
 /// Negative at odd places.
 fn signed(place: usize, x: Expr<'_>) -> Expr<'_> {
-    if place % 2 == 0 { x } else { -x }
+    if place.is_multiple_of(2) { x } else { -x }
 }

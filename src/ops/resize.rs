@@ -314,6 +314,7 @@ fn sizes_operand(node: NodeRef) -> Option<usize> {
 
 /// How many times as long all axes become, as float32, where sizes are bounds that keep the aspect ratio; that is not
 /// known where one of the sizes is open.
+#[expect(clippy::option_option, reason = "whether there is a ratio, and whether it is known")]
 fn kept_ratio(node: NodeRef) -> Result<Option<Option<f32>>, Error> {
     let sizes = sizes_operand(node);
     let pick = match node.one_of("keep_aspect_ratio_policy", &POLICIES)? {

@@ -25,7 +25,13 @@ struct Cut {
 
 fn infer(node: NodeRef) -> Result<Vec<Type>, Error> {
     let mut ty = node.ty(0)?.clone();
-    let cuts = cuts(node)?;
+    let cuts = match cuts(node) {
+        Err(Error::Unknown { .. }) => {
+            let open = ty.shape.map(|dims| vec![Dim::Unknown; dims.len()]);
+            return Ok(vec![Type { shape: open, ..ty }]);
+        }
+        known => known?,
+    };
     for Cut { axis, bounds: stated, step } in cuts {
         let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
         let Some((start, end)) = stated else {
@@ -57,7 +63,11 @@ fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
     let (x, rank) = (call.raw(0)?, call.node.rank(0)?);
     let (mut before, mut after, mut open) = (vec![0; rank], vec![0; rank], Vec::new());
     let mut out = s;
-    for (i, cut) in cuts(call.node)?.into_iter().enumerate() {
+    let cuts = match cuts(call.node) {
+        Err(Error::Unknown { .. }) => return put_back(call, x, s),
+        known => known?,
+    };
+    for (i, cut) in cuts.into_iter().enumerate() {
         let Cut { axis, bounds: stated, step } = cut;
         if stated == Some((0, i64::MAX)) && step == 1 {
             continue;
@@ -84,6 +94,17 @@ fn adjoint<'e>(call: &Call<'_, 'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         out = restored(call, x, out, i, &cut)?;
     }
     Ok(out)
+}
+
+/// The adjoint where axes or steps only show at run time: what the operator makes of the places themselves says which
+/// were kept.
+fn put_back<'e>(call: &Call<'_, 'e>, x: Expr<'e>, s: Expr<'e>) -> Result<Expr<'e>, Error> {
+    let (list, emitter) = (x.reshape(&[-1]), call.emitter());
+    let places = emitter.positions(list, 0)?.reshape_like(x);
+    let mut operands = vec![Some(places)];
+    operands.extend((1..call.arity()).map(|operand| call.raw(operand).ok()));
+    let kept = emitter.emit("Slice", &operands, vec![]).reshape(&[-1]);
+    Ok(s.reshape(&[-1]).put_at(kept, true, 0, list.size(0))?.reshape_like(x))
 }
 
 /// The adjoint along an axis of which the size or the `i`-th bounds only show at run time.

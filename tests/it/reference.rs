@@ -8,8 +8,9 @@ use libtest_mimic::Trial;
 use ndarray::ArrayD;
 
 use crate::common::{
-    Array, DataType, LEVELS, Model, ModelProto, Options, TensorProto, compile, distance, explain,
-    feed, fixture, golden, input, notebook, python_packages, run, runner, trials, type_proto,
+    Array, DataType, LEVELS, Model, ModelProto, NodeProto, Options, TensorProto, compile, distance,
+    explain, feed, fixture, float, golden, input, notebook, python_packages, run, runner, trials,
+    type_proto,
 };
 
 pub fn trials() -> Vec<Trial> {
@@ -18,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         float16_is_explained_in_float32,
         bfloat16_is_explained_in_float32,
         a_quantised_weight_is_a_weight,
+        a_swiglu_is_what_it_stands_for,
     ]
 }
 
@@ -44,6 +46,18 @@ fn converted(name: &str, elem: DataType) -> Model {
     Model::new(proto, model.path()).unwrap()
 }
 
+/// Runs the models in a folder on the reference evaluator.
+fn evaluate(folder: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference.py");
+    let output = Command::new("python3")
+        .env("PYTHONPATH", python_packages())
+        .arg(script)
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn write_explained(model: &Model, options: &Options, out: &Path) {
     explain(model, options).unwrap().write(out).unwrap();
 }
@@ -61,14 +75,7 @@ fn in_float64_nothing_is_left_of_the_distance_to_the_notebook() {
             x.write(&path.with_extension("x.npy")).unwrap();
         }
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reference.py");
-    let output = Command::new("python3")
-        .env("PYTHONPATH", python_packages())
-        .arg(script)
-        .arg(directory.path())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    evaluate(directory.path());
     for name in networks {
         for level in LEVELS {
             let path = directory.path().join(format!("{name}{level}.r.npy"));
@@ -121,4 +128,48 @@ fn a_quantised_weight_is_a_weight() {
     };
     let apart = distance(&relevance("matmul_quantised"), &relevance("matmul_dequantised"));
     assert!(apart < 1e-6, "{apart:.1e}");
+}
+
+/// ONNX Runtime's CPU has no `SwiGLU`, which the standard defines as a product with a `Swish`.
+fn a_swiglu_is_what_it_stands_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let form = Model::open(fixture("forms/mul_two_activations.op17.onnx")).unwrap();
+    let x = ArrayD::from_shape_fn(vec![2, 3, 4], |at| {
+        at[0] as f32 - at[1] as f32 * 0.7 + at[2] as f32 * 0.2 + 0.15
+    });
+    let write = |name: &str, change: &dyn Fn(&mut Vec<NodeProto>)| {
+        let mut proto = ModelProto::clone(form.proto());
+        (proto.ir_version, proto.opset_import[0].version) = (Some(13), Some(28));
+        change(&mut proto.graph.as_mut().unwrap().node);
+        let path = directory.path().join(format!("{name}.onnx"));
+        let model = Model::new(proto, &path).unwrap();
+        write_explained(&model, &Options::default(), &path);
+        Array::Float32(x.clone()).write(&path.with_extension("x.npy")).unwrap();
+    };
+    for (name, alpha) in [("plain", None), ("scaled", Some(float("alpha", 1.4)))] {
+        write(&format!("{name}_fused"), &|nodes| {
+            let product = nodes.last_mut().unwrap();
+            product.op_type = Some("SwiGLU".into());
+            product.attribute.extend(alpha.clone());
+        });
+        write(&format!("{name}_written"), &|nodes| {
+            let gate = NodeProto {
+                op_type: Some("Swish".into()),
+                input: vec![nodes.last().unwrap().input[0].clone()],
+                output: vec!["gate".into()],
+                attribute: alpha.clone().into_iter().collect(),
+                ..NodeProto::default()
+            };
+            nodes.last_mut().unwrap().input[0] = "gate".into();
+            nodes.insert(nodes.len() - 1, gate);
+        });
+    }
+    evaluate(directory.path());
+    for name in ["plain", "scaled"] {
+        let [fused, written] = ["fused", "written"].map(|form| {
+            Array::read(&directory.path().join(format!("{name}_{form}.r.npy"))).unwrap()
+        });
+        let apart = distance(&fused, &written);
+        assert!(written.iter().all(|r| r.abs() > 1e-3) && apart < 1e-6, "{name}: {apart:.1e}");
+    }
 }

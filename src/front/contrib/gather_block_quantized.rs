@@ -15,6 +15,12 @@ pub(super) const CONTRIB: Contrib = Contrib {
         let (data, places, scales) = (call.x(0)?, call.x(1)?, call.x(2)?);
         let rank = data.rank()?;
         let along = axis(call.int("quantize_axis", 1)?, rank)?;
+        for list in [Some(scales), call.get(3)].into_iter().flatten() {
+            if list.rank()? != rank {
+                let what = format!("blocks along {} axes of {rank}", list.rank()?);
+                return Err(Error::Shapes { what });
+            }
+        }
         let (bits, block) = (call.int("bits", 4)?, call.int("block_size", 128)?);
         if ![4, 8].contains(&bits) || block < 1 {
             let what = format!("GatherBlockQuantized of blocks of {block} elements of {bits} bits");

@@ -47,6 +47,7 @@ mod scaler;
 mod sequence;
 mod simplified_layer_normalization;
 mod skip_layer_normalization;
+mod swiglu;
 mod weighted_attention;
 
 use std::{cell::RefCell, collections::BTreeSet};
@@ -66,7 +67,7 @@ contrib! {
     group_query_attention linear_attention matmul_integer_to_float matmul_n_bits multi_head_attention negative_log_likelihood_loss nhwc_max_pool q_gemm
     qlinear_activation qlinear_arithmetic qlinear_concat qlinear_conv qlinear_matmul qlinear_pool
     qlinear_where quantize_linear quick_gelu recurrent::gru recurrent::lstm recurrent::rnn rotary rotary_embedding scaler sequence
-    simplified_layer_normalization skip_layer_normalization weighted_attention
+    simplified_layer_normalization skip_layer_normalization swiglu weighted_attention
 }
 
 /// An operator that is a function of others.

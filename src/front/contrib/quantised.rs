@@ -89,6 +89,9 @@ pub(super) fn channels_first<'e>(
         return Ok(of(x));
     }
     let rank = x.rank()?;
+    if rank < 2 {
+        return Err(Error::Shapes { what: format!("channels behind the places of {rank} axes") });
+    }
     let forth: Vec<_> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
     let back: Vec<_> = [0].into_iter().chain(2..rank).chain([1]).collect();
     Ok(of(x.transpose(&forth)).transpose(&back))

@@ -13,7 +13,7 @@ pub use abslrp::{
     Options, compile as explain, inspect,
     onnx::{
         self, Addition, DataType, IR_VERSION, Model,
-        attribute::{int, ints, string},
+        attribute::{float, int, ints, string},
         schema::{
             AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
             StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,

@@ -86,6 +86,7 @@ fn products_with_one_hot_rows_are_embeddings() {
 fn quantised_tables_are_embeddings() {
     fetch_alike("blocks_written", &["blocks", "blocks_in_bytes"]);
     fetch_alike("bytes_written", &["bytes"]);
+    fetch_alike("normalised_written", &["normalised"]);
 }
 
 /// Models of `fixtures/embeddings` have the maps of the first.

@@ -105,7 +105,9 @@ fn with_source(source: &GraphProto, mut nodes: Vec<NodeProto>) -> Vec<NodeProto>
     let mut all: Vec<_> = needed.iter().map(|&at| source.node[at].clone()).collect();
     for node in &mut all {
         node.output.iter_mut().for_each(again);
-        node.name = node.name.take().map(|name| format!("{name}/abslrp/again"));
+        // A node without a name has none here either: it would be that of all others.
+        let named = node.name.take().filter(|name| !name.is_empty());
+        node.name = named.map(|name| format!("{name}/abslrp/again"));
     }
     all.append(&mut nodes);
     for node in &mut all {

@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
         the_largest_element_counts_alone,
         what_a_softmax_makes_is_explained_if_asked_for,
         relevance_is_there_on_demand,
-        nodes_in_any_order_are_explained_on_demand,
+        nodes_in_any_order_and_without_names_are_explained_on_demand,
         what_is_set_chooses_a_branch,
         coarse_maps_are_intermediate_relevance_over_the_input,
         an_intermediate_relevance_adds_up_as_the_inputs_does_to_it,
@@ -317,10 +317,12 @@ fn relevance_is_there_on_demand() {
     }
 }
 
-fn nodes_in_any_order_are_explained_on_demand() {
+fn nodes_in_any_order_and_without_names_are_explained_on_demand() {
     let path = fixture("digits.legacy17.onnx");
     let mut source = ModelProto::decode(&*std::fs::read(&path).unwrap()).unwrap();
-    source.graph.as_mut().unwrap().node.reverse();
+    let nodes = &mut source.graph.as_mut().unwrap().node;
+    nodes.reverse();
+    nodes.iter_mut().for_each(|node| node.name = Some(String::new()));
     let directory = tempfile::tempdir().unwrap();
     let reversed = directory.path().join("reversed.onnx");
     std::fs::write(&reversed, source.encode_to_vec()).unwrap();

@@ -134,6 +134,21 @@ impl Type {
         )
     }
 
+    /// Whether elements are whole numbers, not truths.
+    pub fn is_integer(&self) -> bool {
+        matches!(
+            self.elem,
+            DataType::Int8
+                | DataType::Int16
+                | DataType::Int32
+                | DataType::Int64
+                | DataType::Uint8
+                | DataType::Uint16
+                | DataType::Uint32
+                | DataType::Uint64
+        )
+    }
+
     /// The element type of the relevance of such a value: its own where that has the
     /// range, float32 where it has not.
     pub fn relevance(&self) -> DataType {

@@ -17,10 +17,15 @@ pub(super) const OPERATOR: &dyn Operator = &Movement {
 };
 
 fn kind(node: NodeRef) -> Result<Kind, Error> {
-    let ty = Type { elem: target(node)?, shape: None };
-    // To an integer it is a rounding; from a boolean there is nothing to flow to.
-    let flows = ty.is_float() && node.ty(0)?.elem != DataType::Bool;
-    Ok(if flows { Kind::Movement } else { Kind::Stop })
+    Ok(between(node.ty(0)?, &Type { elem: target(node)?, shape: None }))
+}
+
+/// What a cast is: from a boolean there is nothing to flow to, and to an integer it is a rounding, but of an integer:
+/// a token is the same token in fewer bits.
+pub(super) fn between(from: &Type, to: &Type) -> Kind {
+    let flows =
+        to.is_float() && from.elem != DataType::Bool || to.is_integer() && from.is_integer();
+    if flows { Kind::Movement } else { Kind::Stop }
 }
 
 fn target(node: NodeRef) -> Result<DataType, Error> {

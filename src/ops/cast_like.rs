@@ -1,9 +1,7 @@
 //! `CastLike`, of whose second operand only the type counts.
 
-use crate::{
-    ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type},
-    onnx::DataType,
-};
+use super::cast::between;
+use crate::ir::{Array, Call, Error, Evaluation, Expr, Kind, NodeRef, Operator, Sign, Type};
 
 pub(super) const OPERATOR: &dyn Operator = &CastLike;
 
@@ -31,8 +29,7 @@ impl Operator for CastLike {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        let flows = node.ty(1)?.is_float() && node.ty(0)?.elem != DataType::Bool;
-        Ok(if flows { Kind::Movement } else { Kind::Stop })
+        Ok(between(node.ty(0)?, node.ty(1)?))
     }
 
     fn flows(&self, _node: NodeRef, operand: usize) -> bool {

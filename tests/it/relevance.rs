@@ -322,7 +322,9 @@ fn nodes_in_any_order_and_without_names_are_explained_on_demand() {
     let mut source = ModelProto::decode(&*std::fs::read(&path).unwrap()).unwrap();
     let nodes = &mut source.graph.as_mut().unwrap().node;
     nodes.reverse();
-    nodes.iter_mut().for_each(|node| node.name = Some(String::new()));
+    for node in &mut *nodes {
+        node.name = Some(String::new());
+    }
     let directory = tempfile::tempdir().unwrap();
     let reversed = directory.path().join("reversed.onnx");
     std::fs::write(&reversed, source.encode_to_vec()).unwrap();

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sysconfig
 import textwrap
+import wave
 
 import numpy as np
 import onnx
@@ -69,6 +70,9 @@ def folders(tmp_path_factory):
             shutil.copy(FIXTURES / "texts" / fixture, place / name)
         shutil.copy(FIXTURES / "audio.dynamo20.onnx", place / "sound.onnx")
         np.save(place / "sound.npy", np.load(FIXTURES / "audio.npz")["in"][:1])
+        with wave.open(str(place / "sound.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 200, "NONE", ""))
+            file.writeframes((np.sin(np.arange(200) / 5) * 20000).astype("<i2").tobytes())
         shutil.copy(FIXTURES / "cancer.dynamo20.onnx", place / "table.onnx")
         with open(place / "table.csv", "w", newline="") as file:
             rows = csv.writer(file)

@@ -37,7 +37,12 @@ impl Labels {
 
     /// The names in a model's metadata.
     pub fn of(model: &Model) -> Self {
-        let mut texts = METADATA.into_iter().filter_map(|key| model.metadata(key));
+        Self::of_metadata(model, &METADATA)
+    }
+
+    /// The names at the first of these keys of a model's metadata that has some.
+    pub fn of_metadata(model: &Model, keys: &[&str]) -> Self {
+        let mut texts = keys.iter().filter_map(|key| model.metadata(key));
         texts.find_map(Self::of_text).unwrap_or_default()
     }
 
@@ -84,6 +89,11 @@ impl Labels {
     pub fn class(&self, text: &str) -> Option<i64> {
         let place = self.names.iter().position(|name| name == text);
         place.map(|place| place as i64).or_else(|| text.parse().ok())
+    }
+
+    /// All of them.
+    pub fn into_names(self) -> Vec<String> {
+        self.names
     }
 
     /// How many there are.

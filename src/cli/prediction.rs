@@ -2,10 +2,7 @@
 
 use std::fmt::Write;
 
-use abslrp::{
-    onnx::shown::{Escaped, Shown},
-    verify::session::Array,
-};
+use abslrp::onnx::shown::{Escaped, Shown};
 use ndarray::ArrayD;
 use serde_json::json;
 
@@ -40,20 +37,22 @@ impl Prediction {
         Self { output: output.into(), of, best }
     }
 
-    /// What the outputs of a source say of one sample: scores of classes, or of each token of a text. Nothing where they
-    /// are neither.
-    pub fn of(outputs: &[(String, Array)], labels: &Labels, text: Option<&Text>) -> Vec<Self> {
-        let Some((output, array)) = outputs.first() else { return Vec::new() };
-        let numbers = array.numbers();
+    /// What an output says of one sample: scores of classes, or of each token of a text. Nothing where it is neither.
+    pub fn of(
+        output: &str,
+        numbers: &ArrayD<f64>,
+        labels: &Labels,
+        text: Option<&Text>,
+    ) -> Vec<Self> {
         match (numbers.shape(), text) {
             (&[1, tokens, scores], Some(text)) if tokens == text.length() && scores > 0 => {
-                Self::of_tokens(output, &numbers, scores, labels, text)
+                Self::of_tokens(output, numbers, scores, labels, text)
             }
             ([] | [1] | [1, 1], _) => {
-                vec![Self::new(output, None, &to_vec(&numbers), |_| String::new(), 1)]
+                vec![Self::new(output, None, &to_vec(numbers), |_| String::new(), 1)]
             }
             ([1, _], _) => {
-                vec![Self::new(output, None, &to_vec(&numbers), |class| labels.name(class), FEW)]
+                vec![Self::new(output, None, &to_vec(numbers), |class| labels.name(class), FEW)]
             }
             _ => Vec::new(),
         }
@@ -85,11 +84,6 @@ impl Prediction {
                 })
                 .collect(),
         }
-    }
-
-    /// Whether it is of all that is fed, with scores of classes.
-    pub fn is_whole(&self) -> bool {
-        self.of.is_none() && self.best.len() > 1
     }
 
     /// As a line.

@@ -88,6 +88,19 @@ pub fn picture(picture: &DynamicImage, panels: &[(Scale, Array2<f64>)]) -> RgbIm
     whole
 }
 
+/// Pictures below each other.
+pub fn below(pictures: &[RgbImage]) -> RgbImage {
+    let width = pictures.iter().map(RgbImage::width).max().unwrap_or(0);
+    let height: u32 = pictures.iter().map(|picture| picture.height() + GAP).sum();
+    let mut whole = RgbImage::from_pixel(width, height.saturating_sub(GAP), Rgb([255; 3]));
+    let mut top = 0;
+    for picture in pictures {
+        image::imageops::replace(&mut whole, picture, 0, top);
+        top += i64::from(picture.height() + GAP);
+    }
+    whole
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::array;

@@ -6,7 +6,7 @@ use abslrp::onnx::shown::commands;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{AGAINST, Colour, FOR, Scale, number, signed};
+use super::{AGAINST, Colour, FOR, Scale, number};
 
 /// Text as HTML has it, in elements and in attributes. What turns the direction of writing is written out.
 pub fn escape(text: &str) -> String {
@@ -67,6 +67,16 @@ pub fn image(png: &[u8], alt: &str) -> String {
     )
 }
 
+/// A recording that can be played: the bytes of a WAV file.
+pub fn audio(wav: &[u8]) -> String {
+    format!("<audio controls src=\"data:audio/wav;base64,{}\"></audio>\n", STANDARD.encode(wav))
+}
+
+/// What is shown when it is asked for. `body` is HTML.
+pub fn details(summary: &str, body: &str) -> String {
+    format!("<details><summary>{}</summary>\n{body}</details>\n", escape(summary))
+}
+
 /// The colours of a scale.
 pub fn legend(scale: Scale) -> String {
     let full = number(scale.0);
@@ -74,41 +84,6 @@ pub fn legend(scale: Scale) -> String {
         "<p class=\"legend\" role=\"img\" aria-label=\"Colours from -{full} (against) to +{full} (for)\">\
          <span>-{full} against</span><span class=\"gradient\"></span><span>for +{full}</span></p>"
     )
-}
-
-/// A line of a table of relevance.
-pub struct Row {
-    /// What it is called.
-    pub name: String,
-    /// What else there is to say, as the table's head calls it.
-    pub cells: Vec<String>,
-    /// The relevance.
-    pub relevance: f64,
-}
-
-/// A table of relevance with bars to either side of 0; `head` says what the other columns hold.
-pub fn bars<const N: usize>(head: [&str; N], rows: &[Row]) -> String {
-    let mut table = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
-    for name in head {
-        let _ = write!(table, "<th scope=\"col\">{}</th>", escape(name));
-    }
-    table += "<th scope=\"col\" class=\"value\">R</th><th scope=\"col\">Against | for</th></tr></thead>\n<tbody>\n";
-    let largest = rows.iter().map(|row| row.relevance.abs()).fold(0.0, f64::max);
-    for row in rows {
-        let _ = write!(table, "<tr><th scope=\"row\">{}</th>", escape(&row.name));
-        for cell in &row.cells {
-            let _ = write!(table, "<td>{}</td>", escape(cell));
-        }
-        let share = if largest > 0.0 { row.relevance.abs() / largest } else { 0.0 };
-        let side = if row.relevance > 0.0 { "for" } else { "against" };
-        let _ = writeln!(
-            table,
-            "<td class=\"value\">{}</td><td class=\"bar\"><span class=\"{side}\" style=\"--share:{:.2}%\"></span></td></tr>",
-            signed(row.relevance),
-            50.0 * share
-        );
-    }
-    table + "</tbody>\n</table></div>\n"
 }
 
 /// A list of scores with bars; what is explained is marked.
@@ -148,13 +123,5 @@ mod tests {
     #[test]
     fn what_turns_the_direction_of_writing_is_written_out() {
         assert_eq!(escape("a\u{202e}&'\x07"), "a\\u{202e}&amp;&#39;\\u{7}");
-    }
-
-    #[test]
-    fn bars_are_shares_of_the_largest() {
-        let row = |name: &str, relevance| Row { name: name.into(), cells: vec![], relevance };
-        let table = bars(["Feature"], &[row("a", -2.0), row("b", 0.5)]);
-        assert!(table.contains("<span class=\"against\" style=\"--share:50.00%\">"), "{table}");
-        assert!(table.contains("<span class=\"for\" style=\"--share:12.50%\">"), "{table}");
     }
 }

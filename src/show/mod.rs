@@ -2,10 +2,14 @@
 //!
 //! Nothing here knows of models or runtimes. Names come from files: whatever writes them escapes them.
 
+pub mod bars;
 pub mod heat;
 pub mod html;
+pub mod svg;
+pub mod swarm;
 pub mod terminal;
 pub mod tokens;
+pub mod wave;
 
 /// A colour: red, green and blue.
 pub type Colour = [u8; 3];

@@ -6,9 +6,10 @@ use abslrp::onnx::shown::Escaped;
 
 use super::{
     Scale,
-    html::{self, Row, escape},
+    bars::{self, Bars, Row},
+    html::{self, escape},
     signed,
-    terminal::{Terminal, bar},
+    terminal::Terminal,
     wants_white,
 };
 
@@ -59,16 +60,13 @@ pub fn terminal(words: &[Word], scale: Scale, terminal: Terminal) -> String {
         text += "\n\n";
         foremost(words, FOREMOST)
     };
-    let written = |word: &Word| Escaped(&word.text).to_string();
-    let width = listed.iter().map(|word| written(word).chars().count()).max().unwrap_or(0).min(40);
-    let largest = listed.iter().map(|word| word.relevance.abs()).fold(0.0, f64::max);
-    for word in listed {
-        let share = if largest > 0.0 { word.relevance.abs() / largest } else { 0.0 };
-        let bar = terminal.ink(&bar(share, 20), word.relevance);
-        let relevance = signed(word.relevance);
-        let line = format!("{:width$}  {relevance:>10}  {bar}", written(word));
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
+    let row =
+        |word: &Word| Row { name: word.text.clone(), cells: Vec::new(), relevance: word.relevance };
+    text += &bars::terminal(
+        Bars::Relevance,
+        &listed.into_iter().map(row).collect::<Vec<_>>(),
+        terminal,
+    );
     text
 }
 
@@ -99,12 +97,9 @@ pub fn html(words: &[Word], scale: Scale) -> String {
         cells: vec![word.pieces.join(" ")],
         relevance: word.relevance,
     });
-    let table = html::bars(["Word", "Tokens"], &rows.collect::<Vec<_>>());
-    format!(
-        "{text}</p>\n{}\n<details><summary>All {} words by their relevance</summary>\n{table}</details>\n",
-        html::legend(scale),
-        words.len()
-    )
+    let table = bars::html(Bars::Relevance, &["Word", "Tokens"], &rows.collect::<Vec<_>>());
+    let summary = format!("All {} words by their relevance", words.len());
+    format!("{text}</p>\n{}\n{}", html::legend(scale), html::details(&summary, &table))
 }
 
 /// What is said of a word.

@@ -1,5 +1,5 @@
-//! `abslrp explain` on texts: what is fed is what the package `tokenizers` makes of them, and what is shown is what the
-//! explained model gives for that.
+//! `abslrp explain` on texts, tables and recordings: what is fed is what the package `tokenizers` makes of a text, or what
+//! was written to the file, and what is shown is what the explained model gives for that.
 
 use std::{fs, path::Path, process::Command};
 
@@ -22,6 +22,13 @@ pub fn trials() -> Vec<Trial> {
         a_text_is_shown_in_the_terminal,
         a_text_is_shown_in_html,
         texts_that_do_not_fit_are_refused_by_what_was_expected,
+        rows_of_a_table_are_explained,
+        each_row_is_asked_for_its_own_class,
+        columns_go_to_the_inputs_of_their_names,
+        a_table_is_shown_in_the_terminal_and_in_html,
+        tables_that_do_not_fit_are_refused_by_what_was_expected,
+        recordings_are_explained,
+        leads_lie_below_each_other,
     ]
 }
 
@@ -324,4 +331,279 @@ fn texts_that_do_not_fit_are_refused_by_what_was_expected() {
     let args = [&text[..], &["--target-token", "1"]].concat();
     let message = abslrp(tagger.path(), &args).output().unwrap().stderr;
     insta::assert_snapshot!(String::from_utf8(message).unwrap(), @"error: explained.onnx: the model was compiled with --target argmax, so that no token can be chosen when it runs; for one that is chosen then, compile it with --target input --class-axis 1 (and --select ':,:,CLASS' for one class), or for token 1 alone with --select ':,1'");
+}
+
+/// A folder with one explained model.
+fn with(model: &str, options: &Options) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    compile(&fixture(model), options, directory.path());
+    directory
+}
+
+/// What `explain` says as JSON, and the relevance that it writes.
+fn shown(directory: &Path, args: &[&str]) -> (Value, ArrayD<f64>) {
+    let said = succeeds(&mut abslrp(directory, &[args, &["-o", "map.npy", "--json"]].concat()));
+    (serde_json::from_str(&said).unwrap(), read(&directory.join("map.npy")))
+}
+
+/// What `explain` complains of; nothing is written.
+fn refused(directory: &Path, args: &[&str]) -> String {
+    let before = fs::read_dir(directory).unwrap().count();
+    let output = abslrp(directory, args).args(["-o", "map.html"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{args:?}");
+    assert_eq!(fs::read_dir(directory).unwrap().count(), before, "{args:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A table of the samples of the network `cancer`, with its columns in this order and labels between.
+fn table_of(samples: &ArrayD<f32>, order: &[usize]) -> String {
+    let mut names: Vec<_> = order.iter().map(|i| format!("feature {i}")).collect();
+    names.insert(3, "label".into());
+    let line = |row: ndarray::ArrayViewD<f32>| {
+        let mut cells: Vec<_> = order.iter().map(|i| row[*i].to_string()).collect();
+        cells.insert(3, "1".into());
+        cells.join(",")
+    };
+    let lines = samples.outer_iter().map(line);
+    std::iter::once(names.join(",")).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn rows_of_a_table_are_explained() {
+    let directory = with("cancer.dynamo20.onnx", &argmax());
+    let at = directory.path();
+    let samples = input("cancer").into_dyn();
+    fs::write(at.join("t.csv"), table_of(&samples, &(0..30).collect::<Vec<_>>())).unwrap();
+    let feeds = vec![("x".into(), Array::Float32(samples.clone()))];
+    let want = run(&at.join("explained.onnx"), true, &feeds, "x_relevance");
+    let (said, map) = shown(at, &["t.csv"]);
+    assert_eq!(map.shape(), [8, 30]);
+    assert!(distance(&map, &want) < 1e-6);
+    let said = &said["models"][0]["maps"][0];
+    assert_eq!(said["features"][29], "feature 29");
+    let mean = want.mapv(f64::abs).mean_axis(ndarray::Axis(0)).unwrap();
+    for (said, mean) in said["mean_abs"].as_array().unwrap().iter().zip(&mean) {
+        assert!((said.as_f64().unwrap() - mean).abs() <= 1e-6 * mean.abs().max(1e-9));
+    }
+    // Features that are named are taken in that order, wherever their columns are.
+    let turned: Vec<_> = (0..30).rev().collect();
+    fs::write(at.join("turned.csv"), table_of(&samples, &turned)).unwrap();
+    let names: Vec<_> = (0..30).map(|i| format!("feature {i}")).collect();
+    fs::write(at.join("names.txt"), names.join("\n")).unwrap();
+    let (_, map) = shown(at, &["turned.csv", "--features", "names.txt"]);
+    assert!(distance(&map, &want) < 1e-6);
+    // Arrays are tables too, and one row of them is one.
+    write(&at.join("t.npy"), &samples);
+    let (said, map) = shown(at, &["t.npy", "--features", "names.txt", "--row", "5"]);
+    let fifth = want.slice_axis(ndarray::Axis(0), ndarray::Slice::from(5..6)).to_owned();
+    assert!(distance(&map, &fifth) < 1e-6);
+    assert_eq!(said["models"][0]["maps"][0]["rows"][0]["row"], 5);
+}
+
+fn each_row_is_asked_for_its_own_class() {
+    let options = Options { target: Target::Inputs(2), ..Options::default() };
+    let directory = with("cancer.dynamo20.onnx", &options);
+    let at = directory.path();
+    let samples = input("cancer").into_dyn();
+    fs::write(at.join("t.csv"), table_of(&samples, &(0..30).collect::<Vec<_>>())).unwrap();
+    // Without a choice, the two classes are asked for by their scores.
+    let (_, map) = shown(at, &["t.csv"]);
+    assert_eq!(map.shape(), [8, 2, 30]);
+    let model = at.join("explained.onnx");
+    let asked = |target: ArrayD<i64>| {
+        vec![("x".into(), Array::Float32(samples.clone())), ("target".into(), Array::Int64(target))]
+    };
+    let scores = run(&model, true, &asked(ArrayD::zeros(IxDyn(&[8, 2]))), "logits");
+    let best = ArrayD::from_shape_fn(IxDyn(&[8, 2]), |at| {
+        let second = scores[[at[0], 1]] > scores[[at[0], 0]];
+        i64::from(second ^ (at[1] == 1))
+    });
+    assert!(best.iter().any(|class| *class != best[[0, 0]]));
+    let want = run(&model, true, &asked(best), "x_relevance");
+    assert!(distance(&map, &want) < 1e-6);
+}
+
+fn columns_go_to_the_inputs_of_their_names() {
+    let directory = with("feeds/columns.onnx", &argmax());
+    let at = directory.path();
+    let column = |numbers: [f32; 5]| {
+        Array::Float32(ArrayD::from_shape_vec(IxDyn(&[5, 1]), numbers.to_vec()).unwrap())
+    };
+    let text = ["Oslo", "Lima", "", "Oslo", "Turin"].map(String::from);
+    let feeds = vec![
+        ("age".into(), column([31.0, 64.0, 18.0, 47.0, 25.0])),
+        ("yearly_income".into(), column([42_000.5, 90_250.0, 0.0, 61_000.25, 1.5e5])),
+        (
+            "sex".into(),
+            Array::Int64(ArrayD::from_shape_vec(IxDyn(&[5, 1]), vec![0, 1, 2, 1, 0]).unwrap()),
+        ),
+        (
+            "city".into(),
+            Array::String(ArrayD::from_shape_vec(IxDyn(&[5, 1]), text.to_vec()).unwrap()),
+        ),
+    ];
+    let model = at.join("explained.onnx");
+    let of = |input: &str| run(&model, true, &feeds, &format!("{input}_relevance"));
+    let parts = [of("age"), of("yearly_income"), of("sex"), ArrayD::zeros(IxDyn(&[5, 1]))];
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let want = ndarray::concatenate(ndarray::Axis(1), &views).unwrap();
+    for table in ["tables/people.csv", "tables/people.parquet"] {
+        let table = fixture(table);
+        let (said, map) = shown(at, &[table.to_str().unwrap()]);
+        assert!(distance(&map, &want) < 1e-6);
+        let said = &said["models"][0]["maps"][0];
+        assert_eq!(said["features"], json!(["age", "Yearly Income", "sex", "city"]));
+        assert_eq!(said["rows"][2]["values"][3], "");
+    }
+}
+
+fn a_table_is_shown_in_the_terminal_and_in_html() {
+    let directory = with("feeds/columns.onnx", &argmax());
+    let at = directory.path();
+    let table = fixture("tables/people.csv");
+    let table = table.to_str().unwrap();
+    let summary = succeeds(&mut abslrp(at, &[table]));
+    assert!(!summary.contains('\x1b'), "{summary}");
+    assert!(summary.contains("mean R and mean |R| over 5 rows"), "{summary}");
+    for row in 0..5 {
+        assert!(summary.contains(&format!("\nrow {row}: y: class ")), "{summary}");
+    }
+    let one = succeeds(&mut abslrp(at, &[table, "--row", "1"]));
+    let age = one.lines().find(|line| line.starts_with("age ")).unwrap();
+    let cells: Vec<_> = age.split_whitespace().collect();
+    assert_eq!((cells[1], &cells[2][..1]), ("64", "+"), "{one}");
+    succeeds(&mut abslrp(at, &[table, "-o", "map.html"]));
+    let html = fs::read_to_string(at.join("map.html")).unwrap();
+    assert_eq!(html.matches("<circle").count(), 5 * 4);
+    assert!(html.contains("row 1: Yearly Income = 90250.0, R = ") && !html.contains("<script"));
+    succeeds(&mut abslrp(at, &[table, "-o", "map.svg"]));
+    assert!(fs::read_to_string(at.join("map.svg")).unwrap().starts_with("<svg xmlns="));
+}
+
+fn tables_that_do_not_fit_are_refused_by_what_was_expected() {
+    let directory = with("feeds/columns.onnx", &argmax());
+    let at = directory.path();
+    let put = |text: &str| fs::write(at.join("t.csv"), text).unwrap();
+    let fail = || refused(at, &["t.csv"]);
+    put("age,sex,city\n1,1,Oslo\n");
+    insta::assert_snapshot!(fail(), @"error: t.csv: the table has no column yearly_income; it has age, sex, city");
+    put("age,yearly income,sex,city\n1,2,1,Oslo\n1,NaN,1,Oslo\n");
+    insta::assert_snapshot!(fail(), @"error: t.csv: row 1 (counted from 0), column yearly income: a number was expected, and 'NaN' came");
+    put("age,yearly income,sex,city\n1,2,1.5,Oslo\n");
+    insta::assert_snapshot!(fail(), @"error: t.csv: row 0 (counted from 0), column sex: a whole number was expected, and '1.5' came");
+    put("age,yearly income,sex,city\nold,2,1,Oslo\n");
+    insta::assert_snapshot!(fail(), @"error: t.csv: row 0 (counted from 0), column age: a number was expected, and 'old' came");
+    put("age,yearly income,sex,city\n");
+    insta::assert_snapshot!(fail(), @"error: t.csv: the table has no rows");
+    put("age,yearly income,sex,city\n1,2,1,Oslo\n");
+    insta::assert_snapshot!(refused(at, &["t.csv", "--row", "1"]), @"error: t.csv: there is no row 1: there are 1, counted from 0");
+    fs::write(at.join("t.parquet"), "PAR1 no table").unwrap();
+    let message = refused(at, &["t.parquet"]);
+    assert!(
+        message.starts_with("error: t.parquet: no Parquet file that can be read: "),
+        "{message}"
+    );
+
+    let cancer = with("cancer.dynamo20.onnx", &argmax());
+    fs::write(cancer.path().join("t.csv"), "a,b,label\n1,2,3\n").unwrap();
+    insta::assert_snapshot!(refused(cancer.path(), &["t.csv"]), @"error: t.csv: the input x takes 30 features, and the table has 2 columns (a, b, label); name the features with --features, or a column that is none with --label-column");
+}
+
+/// A WAV file of 16 bits: samples of all channels in turn.
+fn wav(rate: u32, channels: u16, samples: &[i16]) -> Vec<u8> {
+    let size = 2 * samples.len() as u32;
+    let frame = 2 * channels;
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + size).to_le_bytes());
+    bytes.extend(b"WAVEfmt ");
+    bytes.extend(16u32.to_le_bytes());
+    for number in [1, channels] {
+        bytes.extend(number.to_le_bytes());
+    }
+    for number in [rate, rate * u32::from(frame)] {
+        bytes.extend(number.to_le_bytes());
+    }
+    for number in [frame, 16] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend(b"data");
+    bytes.extend(size.to_le_bytes());
+    bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    bytes
+}
+
+fn recordings_are_explained() {
+    let directory = with("audio.dynamo20.onnx", &argmax());
+    let at = directory.path();
+    let samples: Vec<i16> =
+        (0..200).map(|i| (20_000.0 * (f64::from(i) / 5.0).sin()) as i16).collect();
+    fs::write(at.join("s.wav"), wav(8000, 1, &samples)).unwrap();
+    let of = |samples: &[f32]| {
+        let x = ArrayD::from_shape_vec(IxDyn(&[1, 1, samples.len()]), samples.to_vec()).unwrap();
+        run(&at.join("explained.onnx"), true, &[("x".into(), Array::Float32(x))], "x_relevance")
+    };
+    let numbers: Vec<_> = samples.iter().map(|sample| f32::from(*sample) / 32768.0).collect();
+    let want = of(&numbers);
+    let (_, map) = shown(at, &["s.wav"]);
+    assert!(distance(&map, &want) < 1e-6);
+    // Two channels are one where that is asked for: here, their mean is half of the first.
+    let both: Vec<_> = samples.iter().flat_map(|sample| [*sample, 0]).collect();
+    fs::write(at.join("stereo.wav"), wav(8000, 2, &both)).unwrap();
+    let half: Vec<_> = numbers.iter().map(|sample| sample / 2.0).collect();
+    let (_, map) = shown(at, &["stereo.wav", "--mono"]);
+    assert!(distance(&map, &of(&half)) < 1e-6);
+    insta::assert_snapshot!(refused(at, &["stereo.wav"]), @"error: stereo.wav: the input x takes 1 channels, and 2 came; --mono takes their mean");
+    // At another rate there are as many samples as the model wants.
+    fs::write(at.join("short.wav"), wav(4000, 1, &samples[..100])).unwrap();
+    insta::assert_snapshot!(refused(at, &["short.wav"]), @"error: short.wav: the input x takes 200 samples, and 100 came; cut the recording or fill it up to that, or export the model with an open length");
+    let said = succeeds(&mut abslrp(at, &["short.wav", "--rate", "8000"]));
+    assert!(said.contains("100 samples at 4000 Hz, resampled to 8000 Hz"), "{said}");
+    assert!(said.contains("\n0.000 to 0.001 s ") && !said.contains('\x1b'), "{said}");
+    fs::write(at.join("no.wav"), "RIFF").unwrap();
+    let message = refused(at, &["no.wav"]);
+    assert!(message.starts_with("error: no.wav: no WAV file that can be read: "), "{message}");
+    // It is drawn, and can be played.
+    succeeds(&mut abslrp(at, &["s.wav", "-o", "map.png"]));
+    assert_eq!(image::open(at.join("map.png")).unwrap().width(), 900);
+    succeeds(&mut abslrp(at, &["s.wav", "-o", "map.html"]));
+    let html = fs::read_to_string(at.join("map.html")).unwrap();
+    assert!(
+        html.contains("<polygon") && html.contains("<audio controls src=\"data:audio/wav;base64,")
+    );
+}
+
+fn leads_lie_below_each_other() {
+    let series = ArrayD::from_shape_fn(IxDyn(&[3, 120]), |at| {
+        let (lead, time) = (at[0] as f32, at[1] as f32);
+        (time * (lead + 1.0) / 7.0).sin()
+    });
+    let mut maps = Vec::new();
+    for (model, turned) in [("feeds/leads.onnx", false), ("feeds/leads_last.onnx", true)] {
+        let directory = with(model, &argmax());
+        let at = directory.path();
+        let own = if turned { series.t().to_owned().into_dyn() } else { series.clone() };
+        let standard = own.as_standard_layout().to_owned();
+        write(&at.join("s.npy"), &standard);
+        fs::write(at.join("names.txt"), "I\nII\nIII\n").unwrap();
+        let args = ["s.npy", "--rate", "60", "--features", "names.txt"];
+        let (said, map) = shown(at, &args);
+        let x = Array::Float32(standard.insert_axis(ndarray::Axis(0)));
+        let want = run(&at.join("explained.onnx"), true, &[("x".into(), x)], "x_relevance");
+        assert!(distance(&map, &want) < 1e-6);
+        // The relevance of each lead is its own.
+        let map = map.index_axis_move(ndarray::Axis(0), 0);
+        let map = if turned { map.reversed_axes() } else { map };
+        let sums = map.sum_axis(ndarray::Axis(1));
+        let named = said["models"][0]["maps"][0]["series"].as_array().unwrap();
+        for ((said, sum), name) in named.iter().zip(&sums).zip(["I", "II", "III"]) {
+            assert_eq!(said["name"], name);
+            assert!((said["sum"].as_f64().unwrap() - sum).abs() < 1e-6, "{said} {sum}");
+        }
+        succeeds(&mut abslrp(at, &[&args[..], &["-o", "map.svg"]].concat()));
+        let svg = fs::read_to_string(at.join("map.svg")).unwrap();
+        assert_eq!(svg.matches("<polygon").count(), 3);
+        assert!(svg.contains(">III</text>") && svg.contains(">2 s</text>"), "{svg}");
+        maps.push(map);
+    }
+    // The same network, whichever axis it has channels on.
+    assert!(distance(&maps[0].to_owned(), &maps[1].to_owned()) < 1e-5);
 }

@@ -9,7 +9,7 @@ use crate::common::{each, fixture, models, python_packages};
 pub fn trials() -> Vec<Trial> {
     each(
         "fixtures",
-        ["forms", "claims", "embeddings", "recurrent", "verification"],
+        ["forms", "claims", "embeddings", "feeds", "recurrent", "verification"],
         models_are_what_their_script_makes,
     )
 }

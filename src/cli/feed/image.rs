@@ -111,6 +111,12 @@ pub struct Image {
 }
 
 impl Image {
+    /// Rows of numbers as a picture.
+    pub fn of_rows(rows: &Array2<f64>) -> Self {
+        let numbers = rows.clone().into_dyn().insert_axis(Axis(0)).insert_axis(Axis(0));
+        Self { numbers, axes: [1, 2, 3], picture: None }
+    }
+
     /// The picture; where there were numbers alone, their mean over channels in grey, stretched to the full range.
     pub fn picture(&self) -> DynamicImage {
         if let Some(picture) = &self.picture {

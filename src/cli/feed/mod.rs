@@ -1,6 +1,14 @@
 //! What models are fed: data of each kind, as their inputs take it, and what is remembered of it to be shown.
 
 pub mod image;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod resample;
+pub mod sound;
+pub mod table;
 pub mod text;
 #[cfg(feature = "text")]
 mod tokenizer;
@@ -13,13 +21,14 @@ use std::path::PathBuf;
 
 use abslrp::{
     Options,
-    onnx::{Model, shown::Shown},
+    onnx::{DataType, Model, shown::Shown},
+    options::Target,
     verify::{
         self,
         session::{Array, Input, NamedInput, Runner},
     },
 };
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 /// What an explained model may be asked by inputs that its source has not.
 const ASKED: [&str; 2] = ["target", "explain"];
@@ -112,10 +121,92 @@ pub enum Error {
     /// A tokenizer for no text.
     #[error("--tokenizer is for texts, in a .txt file, with --text, or as .npy of token ids")]
     NotText,
+    /// A recording that is none.
+    #[error("no WAV file that can be read: {why}")]
+    Wav { why: String },
+    /// Channels that a model has not.
+    #[error(
+        "the input {} takes {expected} channels, and {came} came{}",
+        Shown(input),
+        if *expected == 1 { "; --mono takes their mean" } else { "" }
+    )]
+    Channels { input: String, expected: usize, came: usize },
+    /// A recording that is too long or too short.
+    #[error(
+        "the input {} takes {expected} samples, and {came} came; cut the recording or fill it up to that, or export the model with \
+         an open length",
+        Shown(input)
+    )]
+    Length { input: String, expected: usize, came: usize },
+    /// Names of something else.
+    #[error("--features has {names} names, and there are {count} {what}")]
+    Names { names: usize, what: &'static str, count: usize },
+    /// A table without rows.
+    #[error("the table has no rows")]
+    NoRows,
+    /// A row that is not there.
+    #[error("there is no row {row}: there are {count}, counted from 0")]
+    NoRow { row: usize, count: usize },
+    /// Columns that are not there.
+    #[error("the table has no column {}; it has {}", Shown(missing), Shown(known))]
+    NoColumns { missing: String, known: String },
+    /// More columns than features, or fewer.
+    #[error(
+        "the input {} takes {expected} features, and the table has {came} columns{}; name the features with --features, or a column \
+         that is none with --label-column",
+        Shown(input),
+        Shown(columns)
+    )]
+    Features { input: String, expected: usize, came: usize, columns: String },
+    /// An input that is neither all features nor one.
+    #[error(
+        "the input {} takes several numbers per row beside inputs for other columns; give it with --input NAME=FILE.npy",
+        Shown(input)
+    )]
+    WideInput { input: String },
+    /// A batch of a fixed size.
+    #[error(
+        "the model takes {size} rows at a time, neither one nor any number; export it with an open batch"
+    )]
+    Batch { size: usize },
+    /// A cell that is not what the model takes.
+    #[error(
+        "row {row} (counted from 0), column {}: {expected} was expected, and '{}' came",
+        Shown(column),
+        Shown(came)
+    )]
+    Cell { row: usize, column: String, expected: &'static str, came: String },
+    /// Something that is not drawn so.
+    #[error("{0}")]
+    Drawing(&'static str),
+    /// A build without Parquet.
+    #[cfg(not(feature = "parquet"))]
+    #[error("this abslrp was built without the feature `parquet`; write the table as .csv")]
+    NoParquet,
     /// A build without tokenizers.
     #[error("this abslrp was built without the feature `text`; give token ids as .npy")]
     #[cfg(not(feature = "text"))]
     NoText,
+}
+
+/// Whether an input is of floats.
+pub fn is_float(input: &Input) -> bool {
+    is_float_type(input.elem)
+}
+
+/// Whether numbers of a type may be fractions.
+pub fn is_float_type(elem: DataType) -> bool {
+    use DataType as T;
+    matches!(elem, T::Float | T::Double | T::Float16 | T::Bfloat16)
+}
+
+/// How many classes a model is asked for, per sample.
+pub fn asked_for(target: &Target) -> usize {
+    match target {
+        Target::Input => 1,
+        Target::Inputs(count) => *count,
+        _ => 0,
+    }
 }
 
 /// Inputs in words.
@@ -139,7 +230,10 @@ pub struct Feeds<'m> {
     pub model: &'m Model,
     /// Those that nothing is known for yet.
     pub open: Vec<Input>,
+    /// What is the same for all samples.
     arrays: Vec<(String, Array)>,
+    /// What is not: how many samples run at once, and what they are. One sample has none.
+    batches: Vec<(usize, Vec<(String, Array)>)>,
 }
 
 impl<'m> Feeds<'m> {
@@ -152,7 +246,8 @@ impl<'m> Feeds<'m> {
     ) -> Result<Self, Error> {
         let inputs = runner.inputs();
         let own = || inputs.iter().filter(|input| !ASKED.contains(&input.name.as_str()));
-        let mut feeds = Self { model, open: own().cloned().collect(), arrays: Vec::new() };
+        let open = own().cloned().collect();
+        let mut feeds = Self { model, open, arrays: Vec::new(), batches: Vec::new() };
         for NamedInput { name, path } in given {
             let Some(input) = own().find(|input| input.name == *name) else {
                 let known: Vec<_> = own().map(|input| input.name.clone()).collect();
@@ -178,6 +273,21 @@ impl<'m> Feeds<'m> {
         self.arrays.push((name.into(), array));
     }
 
+    /// Feeds samples that run at once, after those before.
+    pub fn feed_batch(&mut self, samples: usize, arrays: Vec<(String, Array)>) {
+        self.open.retain(|input| arrays.iter().all(|(name, _)| *name != input.name));
+        self.batches.push((samples, arrays));
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> usize {
+        if self.batches.is_empty() {
+            1
+        } else {
+            self.batches.iter().map(|(samples, _)| samples).sum()
+        }
+    }
+
     /// Feeds an input numbers, in its type.
     pub fn feed_numbers(&mut self, input: &Input, numbers: &ArrayD<f64>) -> Result<(), Error> {
         self.feed(&input.name, Array::of_numbers(numbers, input.elem)?);
@@ -194,15 +304,61 @@ impl<'m> Feeds<'m> {
         }
     }
 
-    /// All that is fed, when nothing is left open, with what an explained model is asked.
-    pub fn all(&self, target: &ArrayD<i64>) -> Result<Vec<(String, Array)>, Error> {
+    /// Runs the explained model, asked for these classes of each sample. Gives the outputs of all samples.
+    pub fn run(
+        &self,
+        runner: &mut Runner,
+        target: &Target,
+        classes: &[Vec<i64>],
+    ) -> Result<Vec<(String, Array)>, Error> {
         if !self.open.is_empty() {
             return Err(Error::NotFed { inputs: self.open.clone() });
         }
-        let asked = [
-            ("target".into(), Array::Int64(target.clone())),
-            ("explain".into(), Array::Bool(ArrayD::from_elem(IxDyn(&[]), true))),
-        ];
-        Ok(self.arrays.iter().cloned().chain(asked).collect())
+        let one = [(1, Vec::new())];
+        let batches = if self.batches.is_empty() { &one[..] } else { &self.batches[..] };
+        let mut parts = Vec::new();
+        let mut first = 0;
+        for (samples, arrays) in batches {
+            let shape = match target {
+                Target::Inputs(count) => vec![*samples, *count],
+                _ => vec![*samples],
+            };
+            let asked = ArrayD::from_shape_fn(IxDyn(&shape), |at| {
+                let place = if shape.len() > 1 { at[1] } else { 0 };
+                let classes = classes.get(first + at[0]);
+                classes.and_then(|classes| classes.get(place)).copied().unwrap_or(0)
+            });
+            let asked: [(String, Array); 2] = [
+                ("target".into(), Array::Int64(asked)),
+                ("explain".into(), Array::Bool(ArrayD::from_elem(IxDyn(&[]), true))),
+            ];
+            let fed: Vec<_> = self.arrays.iter().chain(arrays).cloned().chain(asked).collect();
+            parts.push(runner.run(&fed)?);
+            first += samples;
+        }
+        Ok(joined(parts))
     }
+}
+
+/// The outputs of batches as those of all samples; what has no axis of samples is left out.
+fn joined(mut parts: Vec<Vec<(String, Array)>>) -> Vec<(String, Array)> {
+    if parts.len() < 2 {
+        return parts.pop().unwrap_or_default();
+    }
+    let names: Vec<_> = parts
+        .first()
+        .into_iter()
+        .flatten()
+        .map(|(name, array)| (name.clone(), array.elem()))
+        .collect();
+    let join = |(name, elem): (String, DataType)| {
+        let of = |part: &Vec<(String, Array)>| {
+            part.iter().find(|(other, _)| *other == name).map(|(_, array)| array.numbers())
+        };
+        let arrays: Vec<_> = parts.iter().filter_map(of).collect();
+        let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+        let whole = ndarray::concatenate(Axis(0), &views).ok()?;
+        Some((name.clone(), Array::of_numbers(&whole, elem).ok()?))
+    };
+    names.into_iter().filter_map(join).collect()
 }

@@ -16,11 +16,12 @@ use abslrp::{
 };
 use ndarray::{ArrayD, IxDyn};
 
-use super::{Error, Feeds, tokenizer::Tokenizer};
+use super::{Error, Feeds, is_float, tokenizer::Tokenizer};
 use crate::show::tokens::Word;
 
 /// How a text is given.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Given {
     /// A text to explain, in place of a file
     #[arg(long, requires = "tokenizer", conflicts_with = "data")]
@@ -113,7 +114,7 @@ impl Given {
         if encoded.tokens.is_empty() {
             return Err(Error::NoTokens);
         }
-        let input = feeds.only("token ids", |input| is_ids(input) && companion(input).is_none())?;
+        let input = feeds.only("token ids", |input| is_ids(input) && !is_companion(input))?;
         check_vocabulary(feeds.model, &input, &encoded.tokens)?;
         let length = length(&input, encoded.tokens.len())?;
         let mut ids: Vec<_> = encoded.tokens.iter().map(|token| token.id).collect();
@@ -176,9 +177,9 @@ pub fn is_ids(input: &Input) -> bool {
         && (1..=2).contains(&input.shape.len())
 }
 
-fn is_float(input: &Input) -> bool {
-    use DataType as T;
-    matches!(input.elem, T::Float | T::Double | T::Float16 | T::Bfloat16)
+/// Whether an input is of embeddings of tokens by its name.
+pub fn is_embedding(input: &Input) -> bool {
+    is_float(input) && input.shape.len() == 3 && input.name.to_lowercase().contains("embed")
 }
 
 /// What exporters of language models ask for beside token ids.
@@ -210,6 +211,11 @@ fn companion(input: &Input) -> Option<Companion> {
     }
 }
 
+/// Whether an input is one of those.
+pub fn is_companion(input: &Input) -> bool {
+    companion(input).is_some()
+}
+
 /// How many tokens an input takes for so many.
 fn length(input: &Input, tokens: usize) -> Result<usize, Error> {
     match input.shape.last().copied().flatten() {
@@ -238,7 +244,7 @@ fn feed_npy(
     tokenizer: Option<Tokenizer>,
 ) -> Result<(Text, String), Error> {
     let numbers = Array::read(path)?;
-    let ids = feeds.only("token ids", |input| is_ids(input) && companion(input).is_none());
+    let ids = feeds.only("token ids", |input| is_ids(input) && !is_companion(input));
     let embeds = |input: &Input| is_float(input) && input.shape.len() == 3;
     let (input, what) = match ids {
         Err(Error::NoInput { .. }) => (feeds.only("embeddings of tokens", embeds)?, "embeddings"),
@@ -295,7 +301,8 @@ fn feed_ids(
     feed_companions(feeds, length, types, tokens)
 }
 
-fn feed_companions(
+/// Feeds what is asked for beside so many tokens, the first of which are the text's.
+pub fn feed_companions(
     feeds: &mut Feeds<'_>,
     length: usize,
     types: &[i64],

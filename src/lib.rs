@@ -35,6 +35,8 @@
 //!    books of relevance are kept, unit by unit. What it costs is measured there too
 //!    ([`verify::bench`]).
 //! 8. **Evaluation** ([`mod@evaluate`]). Several rules are compiled for one model, and their maps measured on data.
+//! 9. **Display** (`show`). Numbers and what they are called become text for a terminal, HTML, SVG and pictures. It knows none of the
+//!    rooms above; the command line feeds models and hands it what they give.
 //!
 //! # Glossary
 //!
@@ -69,7 +71,8 @@
 //!
 //! Each contains those below it; without any, the compiler touches neither files nor threads nor clocks.
 //!
-//! - `cli`, the default: the program `abslrp`.
+//! - `text` and `parquet`, the default: tokenizers, and tables in Parquet files, for `abslrp explain`. Neither contains the other.
+//! - `cli`: the program `abslrp`.
 //! - `verify`: running what was compiled, on ONNX Runtime.
 //! - `fs`: models in files. Without it they come as bytes and go as bytes
 //!   ([`onnx::Model::decode`], [`Explanation::encode`]), and have no external data.

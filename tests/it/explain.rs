@@ -307,6 +307,9 @@ fn texts_that_do_not_fit_are_refused_by_what_was_expected() {
     let at = directory.path();
     fs::copy(fixture("texts/gpt2.json"), at.join("gpt2.json")).unwrap();
     fs::write(at.join("names.txt"), "bad\nfair\ngood\n").unwrap();
+    let damaged =
+        fs::read_to_string(at.join("tokenizer.json")).unwrap().replace("\"WordPiece\"", "?");
+    fs::write(at.join("damaged.json"), damaged).unwrap();
     write(&at.join("ids.npy"), &ArrayD::<i64>::zeros(IxDyn(&[2, 3])));
     fs::write(at.join("review.txt"), [0xff, 0xfe]).unwrap();
     let before = fs::read_dir(at).unwrap().count();
@@ -319,6 +322,9 @@ fn texts_that_do_not_fit_are_refused_by_what_was_expected() {
     let text = ["--text", "dull", "--tokenizer", "tokenizer.json"];
     insta::assert_snapshot!(fail(&["--text", "Turin", "--tokenizer", "gpt2.json"]), @"error: explained.onnx: the token Tur has the id 308, and the model knows those below 120: this is the tokenizer of another model");
     insta::assert_snapshot!(fail(&["--text", "dull", "--tokenizer", "names.txt"]), @"error: explained.onnx: names.txt: no tokenizer.json that can be read: expected value at line 1 column 1");
+    let message = fail(&["--text", "dull", "--tokenizer", "damaged.json"]);
+    let what = "damaged.json: no tokenizer.json that can be read: expected value at line ";
+    assert!(message.contains(what) && !message.contains("panicked"), "{message}");
     insta::assert_snapshot!(fail(&["review.txt"]), @"error: review.txt: invalid utf-8 sequence of 1 bytes from index 0");
     insta::assert_snapshot!(fail(&["ids.npy"]), @"error: ids.npy: ids came with [2, 3], and one text is explained at a time: [1, …]");
     insta::assert_snapshot!(fail(&[&text[..], &["--target-token", "1"]].concat()), @"error: explained.onnx: the model scores the whole text, and no tokens: there is none to choose with --target-token");
@@ -502,6 +508,13 @@ fn tables_that_do_not_fit_are_refused_by_what_was_expected() {
         message.starts_with("error: t.parquet: no Parquet file that can be read: "),
         "{message}"
     );
+
+    // A damaged dictionary, at which the crate panics.
+    let mut bytes = fs::read(fixture("tables/people.parquet")).unwrap();
+    (bytes[1168], bytes[1181]) = (253, 170);
+    fs::write(at.join("t.parquet"), bytes).unwrap();
+    let message = refused(at, &["t.parquet"]);
+    assert_eq!(message, "error: t.parquet: no Parquet file that can be read: it is damaged\n");
 
     let cancer = with("cancer.dynamo20.onnx", &argmax());
     fs::write(cancer.path().join("t.csv"), "a,b,label\n1,2,3\n").unwrap();

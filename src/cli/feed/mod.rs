@@ -16,6 +16,8 @@ mod tokenizer;
 #[path = "no_tokenizer.rs"]
 mod tokenizer;
 
+#[cfg(any(feature = "parquet", feature = "text"))]
+use std::panic::{self, AssertUnwindSafe};
 #[cfg(feature = "text")]
 use std::path::PathBuf;
 
@@ -207,6 +209,17 @@ pub fn asked_for(target: &Target) -> usize {
         Target::Inputs(count) => *count,
         _ => 0,
     }
+}
+
+/// What another crate makes of a file, or nothing where it panics, as some do at damaged ones.
+#[cfg(any(feature = "parquet", feature = "text"))]
+fn caught<T>(read: impl FnOnce() -> T) -> Option<T> {
+    let hook = panic::take_hook();
+    // The error says it.
+    panic::set_hook(Box::new(|_| {}));
+    let made = panic::catch_unwind(AssertUnwindSafe(read)).ok();
+    panic::set_hook(hook);
+    made
 }
 
 /// Inputs in words.

@@ -7,12 +7,17 @@ use parquet::{
     record::Field,
 };
 
-use super::{Error, table::Read};
+use super::{Error, caught, table::Read};
 
 /// Reads a table.
 pub fn read(bytes: Vec<u8>) -> Result<Read, Error> {
+    let damaged = || Error::Other("no Parquet file that can be read: it is damaged".into());
+    caught(|| table(bytes.into())).unwrap_or_else(|| Err(damaged()))
+}
+
+fn table(bytes: Bytes) -> Result<Read, Error> {
     let refuse = |e: ParquetError| Error::Other(format!("no Parquet file that can be read: {e}"));
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(refuse)?;
+    let reader = SerializedFileReader::new(bytes).map_err(refuse)?;
     let fields = reader.metadata().file_metadata().schema().get_fields();
     // pandas keeps its index as a column.
     let kept: Vec<_> =

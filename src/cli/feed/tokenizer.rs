@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use abslrp::onnx::file;
+use serde::de::IgnoredAny;
 use tokenizers::Tokenizer as Inner;
 
 use super::{
-    Error,
+    Error, caught,
     text::{Encoded, Token},
 };
 
@@ -22,7 +23,11 @@ impl Tokenizer {
         const LONGEST: u64 = 1 << 28;
         let refuse = |why: String| Error::Tokenizer { path: path.into(), why };
         let bytes = file::read(path, LONGEST).map_err(|e| refuse(e.to_string()))?;
-        let mut inner = Inner::from_bytes(bytes).map_err(|e| refuse(e.to_string()))?;
+        // The crate panics at what is no JSON, and so it would not be said where.
+        serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|e| refuse(e.to_string()))?;
+        let inner = caught(|| Inner::from_bytes(&bytes));
+        let inner = inner.ok_or_else(|| refuse("what it holds is not what it says".into()))?;
+        let mut inner = inner.map_err(|e| refuse(e.to_string()))?;
         // What a text is cut and filled up to is said by the model here, as it is by whoever calls the tokenizer in
         // the package `transformers`.
         inner.with_truncation(None).map_err(|e| refuse(e.to_string()))?;

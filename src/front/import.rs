@@ -316,7 +316,11 @@ impl<'m> Import<'m> {
         self.graph.dag[node].refusal = self.refusal.take().map(Box::new);
         self.children(node, index, proto, &captured, chosen)?;
         match body {
-            Some(results) => self.adopt(node, &results),
+            Some(results) => {
+                let agreed = self.agree(node, &results);
+                self.settled(node, agreed)?;
+                self.adopt(node, &results);
+            }
             None => {
                 let inferred = self.graph.infer(node);
                 self.settled(node, inferred)?;
@@ -343,6 +347,22 @@ impl<'m> Import<'m> {
             };
             let merged = self.graph.settle(merged);
             self.declare(value, &merged);
+        }
+        Ok(())
+    }
+
+    /// Whether a body gives what the operator that it stands for is known to give, as runtimes go by the operator.
+    fn agree(&self, call: NodeIndex, results: &[Option<Value>]) -> Result<(), ir::Error> {
+        let call = self.graph.node(call);
+        let Some(types) = call.operator().and_then(|operator| operator.infer(call).ok()) else {
+            return Ok(());
+        };
+        for (ty, result) in types.iter().zip(results) {
+            let Some(result) = result else { continue };
+            merge(&self.graph, ty, self.graph.ty(*result)).map_err(|contradiction| {
+                let (Contradiction::Elements(what) | Contradiction::Shapes(what)) = contradiction;
+                ir::Error::Shapes { what: format!("its operands do not fit each other: {what}") }
+            })?;
         }
         Ok(())
     }

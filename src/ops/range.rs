@@ -57,6 +57,11 @@ impl Operator for Range {
         operand != 1
     }
 
+    /// Of other numbers, as many as there are of the source's own.
+    fn forward<'e>(&self, call: &Call<'_, 'e>) -> Result<Expr<'e>, Error> {
+        Ok(call.raw(0)? + steps(call)? * call.raw(2)?)
+    }
+
     fn adjoint<'e>(&self, call: &Call<'_, 'e>, wrt: usize, s: Expr<'e>) -> Result<Expr<'e>, Error> {
         let parts = if wrt == 0 { s } else { s * steps(call)? };
         Ok(parts.sum(&[0], false).reshape_like(call.raw(wrt)?))

@@ -51,12 +51,12 @@ impl Operator for Resize {
             }
         }
         let (scales, sizes) = (scales(node), sizes_operand(node).and_then(|i| node.contents(i)));
-        let kept = kept_ratio(node)?;
+        let aspect = aspect(node)?;
         for (i, &axis) in axes.iter().enumerate() {
             let Some(dim) = ty.shape.as_mut().and_then(|dims| dims.get_mut(axis)) else { continue };
             *dim = match (scales.as_ref().and_then(|s| s.get(i)), sizes.and_then(|s| s.get(i))) {
-                (_, Some(&size)) if kept.is_none() => size,
-                (_, Some(_)) => kept.flatten().map_or(Dim::Unknown, |ratio| {
+                (_, Some(&size)) if aspect == Aspect::Free => size,
+                (_, Some(_)) => aspect.ratio().map_or(Dim::Unknown, |ratio| {
                     dim.map(false, |n| (n as f32 * ratio).round() as i64)
                 }),
                 (Some(&scale), None) => {
@@ -69,7 +69,9 @@ impl Operator for Resize {
     }
 
     fn kind(&self, node: NodeRef) -> Result<Kind, Error> {
-        if let Some(ratio) = kept_ratio(node)? {
+        let aspect = aspect(node)?;
+        if aspect != Aspect::Free {
+            let ratio = aspect.ratio();
             // What only scales say is rounded down.
             let mut sizes = axes(node)?.into_iter().map(|axis| node.ty(0).ok()?.dim(axis)?.known());
             let is_whole = |n: Option<i64>| {
@@ -312,15 +314,32 @@ fn sizes_operand(node: NodeRef) -> Option<usize> {
     Some(3).filter(|&i| node.opset() >= 11 && node.input(i).is_some())
 }
 
-/// How many times as long all axes become, as float32, where sizes are bounds that keep the aspect ratio; that is not
-/// known where one of the sizes is open.
-#[expect(clippy::option_option, reason = "whether there is a ratio, and whether it is known")]
-fn kept_ratio(node: NodeRef) -> Result<Option<Option<f32>>, Error> {
+/// Whether sizes are bounds that keep the aspect ratio.
+#[derive(Clone, Copy, PartialEq)]
+enum Aspect {
+    /// Each axis gets its size.
+    Free,
+    /// All axes become this many times as long, as float32.
+    Kept(f32),
+    /// That is not known, as one of the sizes is open.
+    Open,
+}
+
+impl Aspect {
+    fn ratio(self) -> Option<f32> {
+        match self {
+            Self::Kept(ratio) => Some(ratio),
+            Self::Free | Self::Open => None,
+        }
+    }
+}
+
+fn aspect(node: NodeRef) -> Result<Aspect, Error> {
     let sizes = sizes_operand(node);
     let pick = match node.one_of("keep_aspect_ratio_policy", &POLICIES)? {
         "not_larger" if sizes.is_some() => f32::min,
         "not_smaller" if sizes.is_some() => f32::max,
-        _ => return Ok(None),
+        _ => return Ok(Aspect::Free),
     };
     let axes = axes(node)?;
     let ratios = || {
@@ -329,13 +348,13 @@ fn kept_ratio(node: NodeRef) -> Result<Option<Option<f32>>, Error> {
         let ratio = |(axis, size)| Some(size as f32 / known(axis)? as f32);
         axes.iter().zip(sizes).map(ratio).collect::<Option<Vec<_>>>()?.into_iter().reduce(pick)
     };
-    Ok(Some(ratios()))
+    Ok(ratios().map_or(Aspect::Open, Aspect::Kept))
 }
 
 /// The scales, if they are constants.
 fn scales(node: NodeRef) -> Option<Vec<f64>> {
-    if let Ok(Some(ratio)) = kept_ratio(node) {
-        return Some(vec![ratio?.into(); axes(node).ok()?.len()]);
+    match aspect(node).ok()? {
+        Aspect::Free => Some(node.constant_floats(scales_operand(node)?)?.to_vec()),
+        kept => Some(vec![kept.ratio()?.into(); axes(node).ok()?.len()]),
     }
-    Some(node.constant_floats(scales_operand(node)?)?.to_vec())
 }

@@ -22,6 +22,9 @@ pub(super) const CONTRIB: Contrib = Contrib {
         let Some(spatial) = sizes.get(2..).filter(|axes| matches!(axes.len(), 2 | 3)) else {
             return Err(Error::Shapes { what: format!("a grid of {} axes", sizes.len()) });
         };
+        if let Some(size) = spatial.iter().find(|&&size| size < 1) {
+            return Err(Error::Shapes { what: format!("a grid with an axis of size {size}") });
+        }
         // The last axis comes first, and 1 in the end, which a matrix shifts by.
         let mut places = Vec::new();
         for axis in (0..spatial.len()).rev() {

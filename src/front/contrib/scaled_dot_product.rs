@@ -80,11 +80,13 @@ impl<'e> Attention<'e> {
 
     /// Keys or values, repeated for each of the heads of queries that they belong to.
     fn for_queries(&self, x: Expr<'e>) -> Result<Expr<'e>, Error> {
-        let [heads, groups] = [self.q, x].map(|x| x.ty().dim(1).and_then(Dim::known));
-        let (Some(heads), Some(groups)) = (heads, groups) else { return Ok(x) };
-        if heads == groups {
+        let [heads, groups] = [self.q, x].map(|x| x.ty().dim(1));
+        if heads.is_some() && heads == groups && heads != Some(Dim::Unknown) {
             return Ok(x);
         }
+        let [heads, groups] = [(self.q, "the number of heads"), (x, "the number of heads of keys")]
+            .map(|(x, what)| size(x, 1, what));
+        let (heads, groups) = (heads?, groups?);
         if groups == 0 || heads % groups != 0 {
             let what = format!("{heads} heads of queries and {groups} of keys");
             return Err(Error::Shapes { what });

@@ -165,33 +165,37 @@ fn opened(output: &ValueInfoProto) -> ValueInfoProto {
 /// Nodes for an empty tensor of an output's type; a number has no axis to be empty along, and is 0.
 fn nothing(name: &str, output: &ValueInfoProto, opset: i64) -> Vec<NodeProto> {
     let (elem, dims) = parts(output);
-    let is_known = |dim: &Dimension| matches!(dim.value, Some(dimension::Value::DimValue(_)));
-    let first_is_known = dims.as_ref().and_then(|dims| dims.first()).is_some_and(is_known);
+    let width = if elem == DataType::Double as i32 { 8 } else { 4 };
     let size = |(axis, dim): (usize, &Dimension)| match dim.value {
         Some(dimension::Value::DimValue(n)) if axis > 0 => n,
-        _ => 0,
+        _ => i64::from(axis > 0),
     };
     let dims: Vec<_> = dims.map_or(vec![0], |dims| dims.iter().enumerate().map(size).collect());
-    if opset >= 11 || !first_is_known {
-        return vec![constant(name, elem, dims)];
+    if dims.is_empty() {
+        return vec![constant(name, elem, dims, vec![0; width])];
     }
-    // Before, the branches of an `If` may not be known to differ: what a mask leaves of nothing is not known.
-    let [all, mask] = ["all", "mask"].map(|what| format!("{name}/{what}"));
+    if opset >= 11 {
+        return vec![constant(name, elem, dims, Vec::new())];
+    }
+    // Before, branches may not be known to differ in a size: what a mask leaves of a list of sizes is not known.
+    let [none, all, mask, sizes] =
+        ["none", "all", "mask", "sizes"].map(|what| format!("{name}/{what}"));
+    let rank = dims.len();
+    let list = dims.iter().flat_map(|size| size.to_le_bytes()).collect();
     vec![
-        constant(&all, elem, dims),
-        constant(&mask, DataType::Bool as i32, vec![0]),
-        message("Compress", name, vec![all, mask], vec![name.into()], vec![int("axis", 0)]),
+        constant(&none, elem, vec![0], Vec::new()),
+        constant(&all, DataType::Int64 as i32, vec![rank as i64], list),
+        constant(&mask, DataType::Bool as i32, vec![rank as i64], vec![1; rank]),
+        message("Compress", &sizes, vec![all, mask], vec![sizes.clone()], vec![int("axis", 0)]),
+        message("Reshape", name, vec![none, sizes], vec![name.into()], Vec::new()),
     ]
 }
 
-/// A constant without elements, or a number that is 0.
-fn constant(name: &str, elem: i32, dims: Vec<i64>) -> NodeProto {
-    let zero = if dims.is_empty() { vec![0; 8] } else { Vec::new() };
-    let width = if elem == DataType::Double as i32 { 8 } else { 4 };
+fn constant(name: &str, elem: i32, dims: Vec<i64>, bytes: Vec<u8>) -> NodeProto {
     let value = TensorProto {
         dims,
         data_type: Some(elem),
-        raw_data: Some(zero.into_iter().take(width).collect::<Vec<u8>>().into()),
+        raw_data: Some(bytes.into()),
         ..TensorProto::default()
     };
     let value = AttributeProto {

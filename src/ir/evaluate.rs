@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Array, Graph, NodeRef, Operator, Type, Value, array};
+use crate::onnx::schema::TensorProto;
 
 /// A node with the elements of its inputs.
 pub struct Evaluation<'a> {
@@ -47,6 +48,10 @@ impl<'a> Evaluation<'a> {
     }
 }
 
+/// How many elements are computed for each that the graph has, and for the graph as such.
+const EACH: usize = 16;
+const ANY: usize = 1 << 20;
+
 /// Computes constants on demand, until so many elements have been computed.
 pub struct Evaluator<'g> {
     graph: &'g Graph,
@@ -54,9 +59,14 @@ pub struct Evaluator<'g> {
 }
 
 impl<'g> Evaluator<'g> {
-    /// An evaluator that computes some 10⁹ elements at most.
+    /// An evaluator that computes in proportion to the constants of the graph, and some 10⁹ elements at most.
     pub fn new(graph: &'g Graph) -> Self {
-        Self { graph, budget: 1 << 30 }
+        let tensors = graph.nodes().filter_map(|node| graph.tensor(Value { node, slot: 0 }));
+        let count = |tensor: &TensorProto| {
+            tensor.dims.iter().fold(1, |n: usize, &size| n.saturating_mul(size as usize))
+        };
+        let all = tensors.map(count).fold(ANY, |all, n| all.saturating_add(n.saturating_mul(EACH)));
+        Self { graph, budget: all.min(1 << 30) }
     }
 
     /// The elements of a value, if it depends on no input, and on nothing that is not evaluated here.

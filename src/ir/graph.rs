@@ -436,6 +436,16 @@ impl Graph {
                 });
             }
         }
+        for ty in inferred.iter().flatten() {
+            let known = ty.shape.iter().flatten().filter_map(|size| size.known());
+            // An axis without elements leaves none.
+            let sizes: Vec<_> = known.collect();
+            let overflows = sizes.iter().try_fold(1i64, |n, &size| n.checked_mul(size)).is_none();
+            if overflows && !sizes.contains(&0) {
+                let what = "its result would have more elements than can be counted".into();
+                return Err(Error::Shapes { what });
+            }
+        }
         for slot in 0..self.dag[node].outputs.len() {
             let ty = match &inferred {
                 Ok(types) if types.is_empty() && slot == 0 => {

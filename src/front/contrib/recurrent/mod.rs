@@ -230,10 +230,22 @@ fn layer<'e>(
         }
     }
     let lengths = call.get(4);
+    if let Some(rank) = lengths.and_then(|lengths| lengths.ty().rank()).filter(|&rank| rank != 1) {
+        return Err(Error::Shapes { what: format!("lengths of rank {rank}") });
+    }
     let peepholes = if states.len() > 1 { call.get(7) } else { None };
     let clip = call.float("clip")?;
     let listed = Activation::list(call, &activations.repeat(directions.len()))?;
     let initial: Vec<_> = states.iter().map(|&i| call.get(i).map(exchanged)).collect();
+    for start in initial.iter().flatten() {
+        let sizes = [(1, x.ty().dim(1)), (2, Some(Dim::Known(hidden)))];
+        let other = |(axis, size): (usize, Option<Dim>)| {
+            start.ty().dim(axis).zip(size).is_some_and(|(own, size)| own.differs(size))
+        };
+        if sizes.into_iter().any(other) {
+            return Err(Error::Shapes { what: "states of another batch or size".into() });
+        }
+    }
     let mut results = vec![Vec::new(); 1 + states.len()];
     for (direction, &backwards) in directions.iter().enumerate() {
         let own = |x: Expr<'e>| {

@@ -91,6 +91,13 @@ pub const RUNTIMES: &[Runtime] = &[
                 has: captures,
             },
             Limit { operator: "Conv", form: COMPUTED_KERNEL, has: has_a_kernel_of_unknown_size },
+            Limit {
+                operator: "DFT",
+                form: "that is inverse and told its length",
+                has: |node| {
+                    node.input(1).is_some() && node.int("inverse", 0).is_ok_and(|it| it == 1)
+                },
+            },
         ],
     },
     Runtime {

@@ -96,8 +96,24 @@ function scaled(bitmap, width, height) {
   return pixels;
 }
 
-// A picture as an input is fed it (`Pixels` in src/cli/images.rs).
-function ofPicture(bitmap, { axes, height, width, divisor, mean, std }) {
+// A picture, cut or with bars, in the shape of an input.
+function fitted(bitmap, { height, width, fit }) {
+  if (fit === 'stretch' || !height || !width) return bitmap;
+  const part = fit.crop;
+  const rows = part ? Math.min(bitmap.height, (bitmap.width * height) / width) * part : Math.max(bitmap.height, (bitmap.width * height) / width);
+  const size = [(rows * width) / height, rows].map((edge) => Math.max(1, Math.round(edge)));
+  const canvas = new OffscreenCanvas(...size);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.fillStyle = 'rgb(114 114 114)';
+  context.fillRect(0, 0, ...size);
+  context.drawImage(bitmap, Math.trunc((size[0] - bitmap.width) / 2), Math.trunc((size[1] - bitmap.height) / 2));
+  return canvas;
+}
+
+// A picture as an input is fed it (`Pixels` in src/cli/feed/image.rs).
+function ofPicture(original, preparation) {
+  const { axes, height, width, divisor, mean, std, bgr } = preparation;
+  const bitmap = fitted(original, preparation);
   const [channels, rows, columns] = [mean.length, height ?? bitmap.height, width ?? bitmap.width];
   const pixels = scaled(bitmap, columns, rows);
   const shape = [1, 1, 1, 1];
@@ -109,7 +125,7 @@ function ofPicture(bitmap, { axes, height, width, divisor, mean, std }) {
       const [r, g, b] = pixels.subarray((y * columns + x) * 3);
       for (let c = 0; c < channels; c++) {
         // Luminance by Rec. 709, where the model sees grey.
-        const pixel = channels === 1 ? (2126 * r + 7152 * g + 722 * b) / 10000 : [r, g, b][c];
+        const pixel = channels === 1 ? (2126 * r + 7152 * g + 722 * b) / 10000 : (bgr ? [b, g, r] : [r, g, b])[c];
         values[c * steps[axes[0]] + y * steps[axes[1]] + x * steps[axes[2]]] = (pixel / divisor - mean[c]) / std[c];
       }
     }

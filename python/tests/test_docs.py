@@ -68,6 +68,7 @@ def folders(tmp_path_factory):
         np.save(place / "ids.npy", np.array([[1, 0, 2, 1]]))
         for name, fixture in {"sentiment.onnx": "sentiment.onnx", "tagger.onnx": "tagger.onnx", "tokenizer.json": "bert.json"}.items():
             shutil.copy(FIXTURES / "texts" / fixture, place / name)
+        shutil.copy(FIXTURES / "verification/detector.onnx", place / "detector.onnx")
         shutil.copy(FIXTURES / "audio.dynamo20.onnx", place / "sound.onnx")
         np.save(place / "sound.npy", np.load(FIXTURES / "audio.npz")["in"][:1])
         with wave.open(str(place / "sound.wav"), "wb") as file:

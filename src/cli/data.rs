@@ -86,7 +86,8 @@ fn folder(
     let pixels = preparation.pixels(model, input, axes);
     let mut samples: Vec<ArrayD<f64>> = Vec::new();
     for (path, _) in &found {
-        let picture = images::picture(path).map_err(|e| refuse(path, e))?;
+        let picture = images::picture(path).and_then(|picture| pixels.fitted(picture));
+        let picture = picture.map_err(|e| refuse(path, e))?;
         let numbers = pixels.numbers(&picture);
         if let Some(first) = samples.first().filter(|first| first.shape() != numbers.shape()) {
             let what = format!(

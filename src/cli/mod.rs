@@ -2,7 +2,9 @@
 
 mod bench;
 mod compile;
+mod completions;
 mod data;
+mod doctor;
 mod evaluate;
 mod explain;
 mod feed;
@@ -50,6 +52,9 @@ enum Command {
     Print(print::Args),
     Rules(rules::Args),
     Bench(bench::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(completions::Man),
 }
 
 /// What a command has to say, and whether all it checked holds.
@@ -179,6 +184,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Print(args) => args.run(),
         Command::Rules(args) => Ok(args.run()),
         Command::Bench(args) => args.run(&program),
+        Command::Doctor(args) => Ok(args.run()),
+        Command::Completions(args) => Ok(args.run()),
+        Command::Man(_) => Ok(completions::Man::run()),
     };
     match result {
         Ok(report) => {

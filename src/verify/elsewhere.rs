@@ -122,7 +122,7 @@ pub(super) struct Ran<'m> {
 /// The checks of [`verify`](super::verify()) on another runtime, and how far its maps are from ONNX Runtime's.
 pub(super) fn verify(how: &Elsewhere, models: &Models<'_>) -> Result<Report, Error> {
     let Models { source, explained, options } = models;
-    let mut worker = Worker::start(how, source.model)?;
+    let mut worker = Worker::start(how, Some(source.model))?;
     let names = |model: &Model| -> Vec<_> {
         model.graph().output.iter().map(|o| o.name().to_string()).collect()
     };
@@ -252,6 +252,11 @@ impl Report {
     }
 }
 
+/// The name and version of a runtime, which is started for that.
+pub fn version(how: &Elsewhere) -> Result<String, Error> {
+    Ok(Worker::start(how, None)?.name.clone())
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -260,8 +265,8 @@ impl Drop for Worker {
 }
 
 impl Worker {
-    /// Starts the runtime for models that share the external data of `model`.
-    pub fn start(how: &Elsewhere, model: &Model) -> Result<Self, Error> {
+    /// Starts the runtime for models that share the external data of `model`, if any is to run.
+    pub fn start(how: &Elsewhere, model: Option<&Model>) -> Result<Self, Error> {
         let runtime = how.runtime;
         let refuse = |why: String| Error::NoOther { runtime, why };
         let place = Scratch::within(&std::env::temp_dir()).map_err(|e| refuse(e.to_string()))?;
@@ -269,7 +274,8 @@ impl Worker {
             Runtime::Openvino => openvino(&place)?,
             Runtime::Web => web(&place, how.package.as_deref())?,
         };
-        let external = beside(model, &place).map_err(refuse)?;
+        let external = model.map_or(Ok(Vec::new()), |model| beside(model, &place));
+        let external = external.map_err(refuse)?;
         let child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = child.map_err(|e| refuse(e.to_string()))?;

@@ -8,7 +8,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use ort::environment::Environment;
+use ort::{
+    environment::Environment,
+    ep::{self, ExecutionProvider},
+};
 
 use super::Error;
 use crate::onnx::transaction::Scratch;
@@ -285,6 +288,29 @@ pub(super) mod trust {
     pub(in crate::verify) fn distrust(_: &Path) -> Option<String> {
         None
     }
+}
+
+/// What was found of ONNX Runtime.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The library.
+    pub path: PathBuf,
+    /// What it says of how it was built.
+    pub build: &'static str,
+    /// The devices that models can run on, of those that there are options for.
+    pub devices: Vec<&'static str>,
+}
+
+/// Loads ONNX Runtime, and says what it is.
+pub fn look(how: &Locate) -> Result<Found, Error> {
+    let path = locate(how)?;
+    load(&Locate { library: Some(path.clone()), fetch: None })?;
+    let cuda = ep::CUDA::is_available().unwrap_or(false);
+    Ok(Found {
+        path,
+        build: ort::info(),
+        devices: if cuda { vec!["cpu", "cuda"] } else { vec!["cpu"] },
+    })
 }
 
 /// Loads ONNX Runtime. The library that is asked for first is the one that the process uses.

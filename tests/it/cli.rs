@@ -25,6 +25,8 @@ pub fn trials() -> Vec<Trial> {
         values_as_small_as_epsilon_are_told_from_ill_conditioning,
         the_readme_lists_the_operators_there_are,
         without_onnx_runtime_there_is_one_clear_error,
+        the_doctor_says_what_there_is,
+        shells_complete_and_manuals_are_read,
         another_runtime_is_judged_by_what_it_says,
         cuda_fails_cleanly_where_there_is_none,
         bench_runs_the_plain_and_the_explained_models,
@@ -172,7 +174,7 @@ fn a_page_holds_the_model_and_how_it_is_fed() {
     assert_eq!(facts["outputs"], serde_json::json!(["logits"]));
     let input = serde_json::json!({
         "name": "x", "type": "float32", "shape": [null, 1, 8, 8], "relevance": "x_relevance",
-        "picture": {"axes": [1, 2, 3], "height": 8, "width": 8, "divisor": 255.0, "mean": [0.5], "std": [0.25]},
+        "picture": {"axes": [1, 2, 3], "height": 8, "width": 8, "divisor": 255.0, "mean": [0.5], "std": [0.25], "fit": "stretch", "bgr": false},
     });
     assert_eq!(facts["inputs"], serde_json::json!([input]));
     // Scripts hold the model, to the byte.
@@ -518,6 +520,43 @@ fn without_onnx_runtime_there_is_one_clear_error() {
     let output = bare(&["verify", "e.onnx"]);
     assert!(text(&output.stderr).contains("python3 -m pip install onnxruntime"));
     assert_eq!(output.status.code(), Some(1));
+    // The doctor says of each runtime how to get it.
+    let output = bare(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    for what in ["pip install onnxruntime", "pip install openvino", "no Node.js"] {
+        assert!(said.lines().any(|line| line.starts_with("none") && line.contains(what)), "{said}");
+    }
+}
+
+fn the_doctor_says_what_there_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let library = abslrp::verify::runtime::locate(&runtime()).unwrap();
+    let library = library.to_str().unwrap();
+    let output = abslrp(directory.path(), &["doctor", "--ort-lib", library]);
+    assert!(output.status.success());
+    let found = format!("ok    ONNX Runtime, for all that runs models: {library}");
+    assert!(text(&output.stdout).lines().any(|line| line == found), "{}", text(&output.stdout));
+    let output = abslrp(directory.path(), &["doctor", "--json", "--ort-lib", library]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["onnxruntime"]["devices"][0], "cpu");
+    for other in ["openvino", "web"] {
+        let other = &report["others"][other];
+        assert!(other["version"].is_string() != other["error"].is_string(), "{report}");
+    }
+}
+
+fn shells_complete_and_manuals_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = abslrp(directory.path(), &["completions", shell]);
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("relevance-of"), "{shell}");
+    }
+    let manual = text(&abslrp(directory.path(), &["man"]).stdout);
+    for title in ["abslrp", "abslrp-compile", "abslrp-doctor"] {
+        assert!(manual.contains(&format!(".TH {title} 1")), "{title}");
+    }
 }
 
 /// `runtimes/verify.py` verifies on runtimes as they are. Here, what takes the place of one says what it is told to.

@@ -28,6 +28,11 @@ KINDS = {
     "rten": ("rten", False),
 }
 REFERENCE = "onnxruntime-newest"
+# Sources that a runtime may give anything for, from one run to the next: by runtime and fixture.
+FAULTY = {
+    # Reads beyond an axis of one element, and multiplies what it finds, a NaN at times, by 0.
+    ("onnxruntime-oldest", "grid_sample_single.op16"),
+}
 # What else than pip installs what speaks for a runtime.
 TOOLS = {"node": "npm", "rten": "cargo"}
 
@@ -284,7 +289,7 @@ def judge(path, explained, runtimes, counts, binary, folder):
             continue
         for name, runtime in runtimes.items():
             source = runtime.run(path, feeds, folder)
-            if isinstance(source, str) or not same(source, want_source):
+            if isinstance(source, str) or not same(source, want_source) or (name, path.stem) in FAULTY:
                 yield name, level, "source not run", "", known
                 continue
             got = runtime.run(explained, feeds, folder)

@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--cache", default=pathlib.Path(base) / "abslrp-runtimes", type=pathlib.Path)
     arguments = parser.parse_args()
     environment = installed("serve", PYTHON, arguments.cache)
-    node = installed("serve", NODE, arguments.cache, node=True)
+    node = installed("serve", NODE, arguments.cache, "node")
     if pathlib.Path(sys.prefix) != environment:
         # What is compared here is read with what is served with.
         python = str(environment / "bin/python")

@@ -269,11 +269,14 @@ fn bins(node: NodeRef) -> Result<[i64; 2], Error> {
     Ok([size("output_height")?, size("output_width")?])
 }
 
+/// How many samples of a bin there may be along an axis: far more than any network takes, and each is computed.
+const MOST_SAMPLES: i64 = 1 << 10;
+
 /// How many samples there are along a part; where that is not stated, one for each element that it covers.
 fn samples(node: NodeRef) -> Result<Option<i64>, Error> {
     match node.int("sampling_ratio", 0)? {
         0 => Ok(None),
-        n @ 1.. => Ok(Some(n)),
+        n @ 1..=MOST_SAMPLES => Ok(Some(n)),
         n => Err(Error::Attribute { name: "sampling_ratio".into(), what: format!("is {n}") }),
     }
 }

@@ -56,6 +56,10 @@ MODELS = {
         "(float[n, 4] x) => (float[n, 9] y) <float one = {1}, int64[2] size = {9, 4}> { s = Shape (x)\n a = Expand (one, s)\n"
         " b = Expand (one, size)\n y = Gemm <transB = 1> (a, b) }",
     ),
+    "inverse_transform_of_a_length": (
+        "tract", "refused", "the length is taken for that of another axis",
+        "(float[n, 3, 5, 2] x) => (float[n, 3, 5, 2] y) <int64 length = {5}> { y = DFT <axis = 2, inverse = 1> (x, length) }",
+    ),
     "quotient_of_whole_numbers": (
         "rten", "wrong", "the quotient of two constants that are whole numbers is taken for that of integers",
         "(float[4] x) => (float[4] y) <float one = {1}, float[1] four = {4}> { q = Div (one, four)\n y = Mul (x, q) }",

@@ -49,7 +49,7 @@ impl<'a> Evaluation<'a> {
 }
 
 /// How many elements are computed for each that the graph has, and for the graph as such.
-const EACH: usize = 16;
+const EACH: usize = 64;
 const ANY: usize = 1 << 20;
 
 /// Computes constants on demand, until so many elements have been computed.
